@@ -1,0 +1,37 @@
+"""Chainable filters over the mirror, one per question that staff or stations ask."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from django.db import models
+
+if TYPE_CHECKING:
+    from bookings.models import Booking, Invitee
+
+
+class BookingQuerySet(models.QuerySet["Booking"]):
+    """Filters over bookings."""
+
+    def starting_between(self, start: datetime, end: datetime) -> "BookingQuerySet":
+        """Keep bookings that start at or after `start` and before `end` (aware, UTC)."""
+        return self.filter(start_at__gte=start, start_at__lt=end)
+
+    def with_no_show(self) -> "BookingQuerySet":
+        """Keep bookings with at least one invitee marked as a no-show."""
+        return self.filter(pk__in=self.model.invitees.rel.related_model.objects.no_show().values("booking"))
+
+
+class InviteeQuerySet(models.QuerySet["Invitee"]):
+    """Filters over invitees."""
+
+    def no_show(self) -> "InviteeQuerySet":
+        """Keep invitees that are marked as a no-show now."""
+        return self.exclude(no_show_uri="")
+
+    def successors_of(self, uri: str) -> "InviteeQuerySet":
+        """Keep the invitees that were rescheduled from the invitee with this URI."""
+        return self.filter(old_invitee_uri=uri)
+
+    def of_chain(self, chain_id: int) -> "InviteeQuerySet":
+        """Keep a chain's members, oldest first; the last is the meeting as it stands."""
+        return self.filter(chain_id=chain_id).order_by("created_at", "id")

@@ -1,0 +1,1 @@
+"""Doors out: one folder per system that meetings are carried to."""

@@ -1,0 +1,16 @@
+"""The rows between the doors: connections, what came in, what is to go out, what was done."""
+
+from integrations.models.connection import Connection, RemoteRecord
+from integrations.models.delivery import Delivery, DeliveryAttempt, Rule
+from integrations.models.inbound import InboundWebhook, SignatureTally, WebhookSubscription
+
+__all__ = [
+    "Connection",
+    "Delivery",
+    "DeliveryAttempt",
+    "InboundWebhook",
+    "RemoteRecord",
+    "Rule",
+    "SignatureTally",
+    "WebhookSubscription",
+]

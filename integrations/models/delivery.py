@@ -1,0 +1,160 @@
+"""What is to go out: rules, the deliveries they plan, and every attempt at one."""
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+
+from bookings.models import BookingEvent
+from integrations.models.connection import Connection
+
+
+class RuleQuerySet(models.QuerySet["Rule"]):
+    """Filters over rules."""
+
+    def asking_for(self, kind: str) -> list["Rule"]:
+        """Return the enabled rules that act on this kind of event, in their order."""
+        return [rule for rule in self.filter(enabled=True) if kind in rule.kinds]
+
+
+class Rule(models.Model):
+    """Which kinds of event are carried to which connection, by which action."""
+
+    name = models.CharField(max_length=100, unique=True)
+    enabled = models.BooleanField(default=True)
+    kinds = models.JSONField(default=list, help_text='Kinds of event it acts on: ["booked", "canceled"].')
+    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="rules")
+    action = models.CharField(max_length=64, help_text="One of the actions of the connection's connector.")
+    options = models.JSONField(default=dict, blank=True, help_text="The action's own options.")
+    position = models.PositiveIntegerField(default=0)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects = RuleQuerySet.as_manager()
+
+    class Meta:
+        ordering: ClassVar = ["position", "id"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Delivery(models.Model):
+    """One event to be carried out at one connection for one rule.
+
+    Only the oldest unsettled delivery of a chain and connection is due, and one at a time is being sent.
+    """
+
+    class State(models.TextChoices):
+        """waiting -> sending (lease) -> delivered | skipped | waiting (not_before) | failed (class)."""
+
+        WAITING = "waiting", "waiting"
+        SENDING = "sending", "sending"
+        DELIVERED = "delivered", "delivered"
+        SKIPPED = "skipped", "skipped"
+        FAILED = "failed", "failed"
+
+    class FailureClass(models.TextChoices):
+        """What a failed delivery needs."""
+
+        CONFIGURATION = "configuration", "configuration: mend the rule or the connection"
+        PERMANENT = "permanent", "permanent: the provider will never take it"
+        EXHAUSTED = "exhausted", "exhausted: every retry failed"
+        CRASHED = "crashed", "crashed: a fault of ours"
+
+    UNSETTLED: ClassVar = (State.WAITING, State.SENDING)
+
+    event = models.ForeignKey(BookingEvent, on_delete=models.CASCADE, related_name="deliveries")
+    rule = models.ForeignKey(Rule, null=True, on_delete=models.SET_NULL, related_name="deliveries")
+    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="deliveries")
+    chain = models.ForeignKey("bookings.Invitee", on_delete=models.CASCADE, related_name="deliveries")
+    action = models.CharField(max_length=64)
+    options = models.JSONField(default=dict, blank=True)
+    state = models.CharField(max_length=16, choices=State, default=State.WAITING)
+    failure_class = models.CharField(max_length=16, choices=FailureClass, blank=True)
+    not_before = models.DateTimeField()
+    lease_expires_at = models.DateTimeField(null=True, blank=True)
+    attempt_count = models.PositiveIntegerField(default=0, help_text="Every attempt made.")
+    retry_count = models.PositiveIntegerField(default=0, help_text="How far along the retry schedule it is.")
+    result = models.TextField(blank=True, help_text="What was done, or why nothing was.")
+    error = models.TextField(blank=True)
+    hint = models.TextField(blank=True)
+    created_at = models.DateTimeField()
+    settled_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name_plural = "deliveries"
+        ordering: ClassVar = ["-id"]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["connection", "not_before"], name="delivery_due", condition=Q(state="waiting")
+            ),
+            models.Index(
+                fields=["chain", "connection", "id"],
+                name="delivery_unsettled",
+                condition=Q(state__in=["waiting", "sending"]),
+            ),
+            models.Index(
+                fields=["lease_expires_at"], name="delivery_leased", condition=Q(state="sending")
+            ),
+            models.Index(fields=["state", "-id"], name="delivery_by_state"),
+            models.Index(fields=["chain", "id"], name="delivery_by_chain"),
+        ]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["event", "rule"], name="delivery_once_per_event_and_rule"),
+            models.UniqueConstraint(
+                fields=["chain", "connection"],
+                condition=Q(state="sending"),
+                name="delivery_one_in_flight_per_chain",
+            ),
+            models.CheckConstraint(
+                condition=Q(state="sending", lease_expires_at__isnull=False)
+                | (~Q(state="sending") & Q(lease_expires_at__isnull=True)),
+                name="delivery_lease_while_sending",
+            ),
+            models.CheckConstraint(
+                condition=Q(state="failed") ^ Q(failure_class=""), name="delivery_failed_has_class"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"delivery #{self.pk}"
+
+
+class DeliveryAttempt(models.Model):
+    """One try at a delivery: written before anything is sent, completed by what came back; append-only."""
+
+    class Outcome(models.TextChoices):
+        """How the try ended."""
+
+        SENDING = "sending", "being sent"
+        DELIVERED = "delivered", "delivered"
+        SKIPPED = "skipped", "nothing to do"
+        TEMPORARY = "temporary", "temporary failure"
+        FAILED = "failed", "failed"
+        PAUSED = "paused", "connection paused"
+        LOST = "lost", "worker lost"
+
+    delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, related_name="attempts")
+    number = models.PositiveIntegerField()
+    outcome = models.CharField(max_length=16, choices=Outcome, default=Outcome.SENDING)
+    ambiguous = models.BooleanField(
+        default=False, help_text="Something may have been written although no answer came."
+    )
+    steps = models.JSONField(default=list, help_text='What was decided: [{"name": str, "detail": str}].')
+    exchanges = models.JSONField(
+        default=list, help_text="Requests and responses, secrets removed; see integrations.http.Recorder."
+    )
+    error = models.TextField(blank=True)
+    hint = models.TextField(blank=True)
+    started_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering: ClassVar = ["id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["delivery", "number"], name="attempt_number_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"attempt {self.number} of delivery #{self.delivery_id}"

@@ -1,0 +1,121 @@
+"""What came in: subscriptions, the bytes they delivered, and a tally of what was refused."""
+
+import uuid
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+
+from integrations import vault
+from integrations.models.connection import Connection
+
+
+class WebhookSubscription(models.Model):
+    """A URL of our own that one connection's provider delivers to, with the keys that sign the deliveries."""
+
+    class State(models.TextChoices):
+        """The provider's own state of the subscription."""
+
+        ACTIVE = "active", "active"
+        DISABLED = "disabled", "disabled"
+
+    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="subscriptions")
+    token = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    uri = models.CharField(max_length=512, blank=True, help_text="The provider's name of the subscription.")
+    scope = models.CharField(max_length=32, blank=True)
+    events = models.JSONField(default=list, blank=True)
+    state = models.CharField(max_length=16, choices=State, default=State.ACTIVE)
+    sealed_keys = models.TextField(
+        blank=True, editable=False, help_text="Encrypted signing keys: current, and previous while rotating."
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"{self.connection} {self.token}"
+
+    @property
+    def signing_keys(self) -> dict[str, str]:
+        """Return the keys by name, `current` first, then `previous` while a rotation lasts."""
+        return vault.unseal(self.sealed_keys)
+
+    def set_signing_keys(self, *, current: str, previous: str = "") -> None:
+        """Seal the keys into the row, without saving it; an empty `previous` ends a rotation."""
+        keys = {"current": current, "previous": previous}
+        self.sealed_keys = vault.seal({name: key for name, key in keys.items() if key})
+
+
+class SignatureTally(models.Model):
+    """How often a subscription's deliveries were refused, by reason, or taken although late; no body is kept."""
+
+    class Outcome(models.TextChoices):
+        """What the signature check found."""
+
+        MISSING = "missing", "no signature header"
+        MALFORMED = "malformed", "signature header not understood"
+        WRONG = "wrong", "wrong signature"
+        TOO_OLD = "too_old", "signature older than the retry window"
+        LATE = "late", "taken, but older than three minutes"
+
+    subscription = models.ForeignKey(WebhookSubscription, on_delete=models.CASCADE, related_name="tallies")
+    outcome = models.CharField(max_length=16, choices=Outcome)
+    count = models.PositiveBigIntegerField(default=0)
+    last_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["subscription", "outcome"], name="signaturetally_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_outcome_display()}: {self.count}"
+
+
+class InboundWebhook(models.Model):
+    """One verified delivery, its bytes as they came, and what became of it."""
+
+    class State(models.TextChoices):
+        """received -> processed | duplicate | ignored | failed; an operator's replay makes it received again."""
+
+        RECEIVED = "received", "received"
+        PROCESSED = "processed", "processed"
+        DUPLICATE = "duplicate", "duplicate"
+        IGNORED = "ignored", "ignored"
+        FAILED = "failed", "failed"
+
+    subscription = models.ForeignKey(
+        WebhookSubscription, on_delete=models.PROTECT, related_name="inbound_webhooks"
+    )
+    body = models.BinaryField()
+    body_sha256 = models.CharField(max_length=64)
+    headers = models.JSONField(default=dict)
+    verified_by = models.CharField(max_length=16, help_text="Which signing key fitted: current or previous.")
+    signed_at = models.DateTimeField(help_text="The signature's own timestamp.")
+    received_at = models.DateTimeField()
+    times_seen = models.PositiveIntegerField(default=1)
+    last_seen_at = models.DateTimeField()
+    state = models.CharField(max_length=16, choices=State, default=State.RECEIVED)
+    kind = models.CharField(max_length=64, blank=True, help_text="The envelope's event, such as invitee.created.")
+    delivery_key = models.CharField(
+        max_length=64, blank=True, help_text="Hash of event, invitee URI and no-show URI; kept for ever."
+    )
+    booking = models.ForeignKey(
+        "bookings.Booking", null=True, blank=True, on_delete=models.SET_NULL, related_name="inbound_webhooks"
+    )
+    outcome = models.TextField(blank=True, help_text="What it became, or why it became nothing.")
+    error = models.TextField(blank=True)
+    processed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering: ClassVar = ["-id"]
+        indexes: ClassVar = [
+            models.Index(fields=["id"], name="inbound_waiting", condition=Q(state="received")),
+            models.Index(fields=["state", "-id"], name="inbound_by_state"),
+            models.Index(fields=["delivery_key"], name="inbound_by_delivery_key"),
+            models.Index(fields=["booking", "id"], name="inbound_by_booking"),
+        ]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["subscription", "body_sha256"], name="inbound_once_per_body"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind or 'webhook'} #{self.pk}"

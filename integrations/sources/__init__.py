@@ -1,0 +1,1 @@
+"""Doors in: one folder per system that bookings come from."""
