@@ -1,0 +1,1 @@
+"""How truth comes in and goes out: sources, rules, deliveries and connectors."""

@@ -1,0 +1,307 @@
+"""Django's settings, every one of them from the environment (or `.env` beside manage.py).
+
+`CALSYNC_ENV=development` (the default) needs nothing set. `CALSYNC_ENV=production` refuses to start until
+every secret is named. `.env.example` lists the variables.
+"""
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import environ
+import structlog
+from django.core.exceptions import ImproperlyConfigured
+
+from config import environment
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+VAR_DIR = BASE_DIR / "var"
+
+env = environ.Env()
+if (BASE_DIR / ".env").is_file():
+    environ.Env.read_env(BASE_DIR / ".env")
+
+# --- which machine this is ------------------------------------------------------------------------------------------
+
+CALSYNC_ENV = env.str("CALSYNC_ENV", default="development")
+if CALSYNC_ENV not in {"development", "production"}:
+    raise ImproperlyConfigured("CALSYNC_ENV must be development or production.")
+PRODUCTION = CALSYNC_ENV == "production"
+
+DEBUG = env.bool("DEBUG", default=False)
+if PRODUCTION:
+    environment.require(environment.HOW_TO_MAKE)
+    if DEBUG:
+        raise ImproperlyConfigured("DEBUG shows secrets to visitors; it is refused in production.")
+    SECRET_KEY = env.str("SECRET_KEY")
+    CALSYNC_VAULT_KEYS = env.list("CALSYNC_VAULT_KEYS")
+else:
+    VAR_DIR.mkdir(exist_ok=True)
+    SECRET_KEY = env.str("SECRET_KEY", default="") or environment.kept_secret(
+        VAR_DIR / "secret_key", environment.make_secret_key
+    )
+    CALSYNC_VAULT_KEYS = env.list("CALSYNC_VAULT_KEYS", default=[]) or [
+        environment.kept_secret(VAR_DIR / "vault_key", environment.make_vault_key)
+    ]
+environment.check_vault_keys(CALSYNC_VAULT_KEYS)
+
+# --- addresses ------------------------------------------------------------------------------------------------------
+
+CALSYNC_PUBLIC_URL = env.str("CALSYNC_PUBLIC_URL", default="http://127.0.0.1:8000").rstrip("/")
+_public = urlsplit(CALSYNC_PUBLIC_URL)
+
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[]) or [
+    "127.0.0.1",
+    "localhost",
+    "[::1]",
+    _public.hostname or "localhost",
+]
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[]) or [
+    f"{_public.scheme}://{_public.netloc}"
+]
+
+CALENDLY_API_URL = env.str("CALENDLY_API_URL", default="https://api.calendly.com")
+CALENDLY_AUTH_URL = env.str("CALENDLY_AUTH_URL", default="https://auth.calendly.com")
+SALESFORCE_LOGIN_URL = env.str("SALESFORCE_LOGIN_URL", default="https://login.salesforce.com")
+SLACK_API_URL = env.str("SLACK_API_URL", default="https://slack.com/api/")
+
+# Hosts Calsync may call; a leading dot allows every host below it. Tokens travel nowhere else.
+_extra_hosts = [
+    host.strip().lower() for host in env.list("CALSYNC_OUTBOUND_ALLOWED_HOSTS", default=[])
+]
+OUTBOUND_ALLOWED_HOSTS = (
+    "api.calendly.com",
+    "auth.calendly.com",
+    ".salesforce.com",
+    ".salesforce.mil",
+    "slack.com",
+    "hooks.slack.com",
+    "hooks.slack-gov.com",
+    *(() if PRODUCTION else environment.LOOPBACK),
+    *_extra_hosts,
+)
+if PRODUCTION:
+    environment.check_extra_hosts(_extra_hosts)
+    if _public.scheme != "https":
+        raise ImproperlyConfigured("CALSYNC_PUBLIC_URL must start with https:// in production.")
+    environment.check_base_address("CALENDLY_API_URL", CALENDLY_API_URL, OUTBOUND_ALLOWED_HOSTS)
+    environment.check_base_address("CALENDLY_AUTH_URL", CALENDLY_AUTH_URL, OUTBOUND_ALLOWED_HOSTS)
+    environment.check_base_address(
+        "SALESFORCE_LOGIN_URL", SALESFORCE_LOGIN_URL, OUTBOUND_ALLOWED_HOSTS
+    )
+    environment.check_base_address("SLACK_API_URL", SLACK_API_URL, OUTBOUND_ALLOWED_HOSTS)
+
+# --- the road -------------------------------------------------------------------------------------------------------
+
+SOURCES = {"calendly": "integrations.sources.calendly.source.CalendlySource"}
+CONNECTORS = {
+    "salesforce": "integrations.connectors.salesforce.connector.SalesforceConnector",
+    "slack": "integrations.connectors.slack.connector.SlackConnector",
+}
+
+WEBHOOK_MAX_BODY_BYTES = env.int("WEBHOOK_MAX_BODY_BYTES", default=1_048_576)
+# Calendly retries for 24 hours and may keep the first timestamp; a replay inside the window is harmless.
+WEBHOOK_TOLERANCE_SECONDS = env.int("WEBHOOK_TOLERANCE_SECONDS", default=24 * 3600 + 180)
+WEBHOOK_LATE_SECONDS = env.int("WEBHOOK_LATE_SECONDS", default=180)
+# How long a cancellation waits for the other half of a reschedule.
+RESCHEDULE_HOLD_SECONDS = env.int("RESCHEDULE_HOLD_SECONDS", default=30)
+DELIVERY_LEASE_SECONDS = env.int("DELIVERY_LEASE_SECONDS", default=180)
+SWEEP_INTERVAL_SECONDS = env.float("SWEEP_INTERVAL_SECONDS", default=30.0 if PRODUCTION else 5.0)
+DRAIN_BUDGET_SECONDS = env.float("DRAIN_BUDGET_SECONDS", default=20.0)
+
+# --- Django ---------------------------------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "unfold",  # before the admin, whose templates it replaces
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "bookings",
+    "integrations",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+APPEND_SLASH = False  # a webhook must be answered, not redirected
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+LANGUAGE_CODE = "en-us"
+USE_I18N = True
+TIME_ZONE = "UTC"
+USE_TZ = True
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+
+REST_FRAMEWORK = {
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+}
+UNFOLD = {
+    "SITE_TITLE": "Calsync",
+    "SITE_HEADER": "Calsync",
+    "SITE_SUBHEADER": "Calendly, kept true elsewhere",
+    "SITE_SYMBOL": "sync_alt",
+}
+
+# --- static files ---------------------------------------------------------------------------------------------------
+
+STATIC_URL = "static/"
+STATIC_ROOT = env.path("STATIC_ROOT", default=str(VAR_DIR / "static")).root
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        if PRODUCTION
+        else "django.contrib.staticfiles.storage.StaticFilesStorage"
+    },
+}
+if not PRODUCTION:
+    WHITENOISE_USE_FINDERS = True  # no collectstatic needed
+    Path(STATIC_ROOT).mkdir(parents=True, exist_ok=True)
+
+# --- database -------------------------------------------------------------------------------------------------------
+
+DATABASES = {
+    "default": env.db_url("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'calsync.sqlite3'}")
+}
+_database = DATABASES["default"]
+if _database["ENGINE"] == "django.db.backends.sqlite3":
+    if _database["NAME"] != ":memory:":
+        _database["NAME"] = str(BASE_DIR / _database["NAME"])
+    # IMMEDIATE, WAL and a busy time-out: without them a third of concurrent transactions fail as "locked".
+    _database["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": (
+            "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;"
+        ),
+    }
+    # A file, so that threads and processes of a test share it.
+    _database["TEST"] = {"NAME": str(VAR_DIR / "test.sqlite3")}
+else:
+    # Persistent: a new connection for each request makes an acknowledgement cost 3-4 times as much.
+    # Health checks would add a statement to each; views retry once instead.
+    _database["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=600)
+    _database["CONN_HEALTH_CHECKS"] = False
+
+# --- Celery ---------------------------------------------------------------------------------------------------------
+
+REDIS_URL = env.str("REDIS_URL", default="") or "redis://127.0.0.1:6379/0"
+CELERY_BROKER_URL = REDIS_URL
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_TIMEOUT = 2
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 600,
+    # kombu looks for lost messages every 100 s unless told otherwise.
+    "unacked_restore_interval": 5,
+    "unacked_restore_throttle": 1,
+    "health_check_interval": 10,
+    "socket_keepalive": True,
+    "socket_timeout": 30,
+    "socket_connect_timeout": 2,
+    # Publishing fails fast when the broker is gone: the row is stored, the sweep finds it.
+    "max_retries": 0,
+}
+CELERY_TASK_PUBLISH_RETRY = False
+CELERY_TASK_DEFAULT_QUEUE = "calsync"
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_TASK_TIME_LIMIT = 300  # below the visibility time-out, or a slow task runs twice
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
+CELERY_DB_REUSE_MAX = 1000  # tasks a connection serves before it is closed
+CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "celerybeat-schedule")
+CELERY_BEAT_SCHEDULE = {
+    "sweep": {"task": "integrations.tasks.sweep", "schedule": SWEEP_INTERVAL_SECONDS},
+}
+
+# --- security -------------------------------------------------------------------------------------------------------
+
+X_FRAME_OPTIONS = "DENY"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SECURE = PRODUCTION
+CSRF_COOKIE_SECURE = PRODUCTION
+SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=PRODUCTION)
+# A webhook must be answered, not redirected; health probes come from inside, without TLS.
+SECURE_REDIRECT_EXEMPT = [r"^webhooks/", r"^(healthz|readyz)$"]
+SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=31_536_000 if PRODUCTION else 0)
+# Other hosts of the domain are not ours to speak for.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
+if env.bool("CALSYNC_TRUST_PROXY", default=False):
+    # Only behind a proxy that always sets or strips this header.
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+# --- logging --------------------------------------------------------------------------------------------------------
+
+LOG_LEVEL = env.str("LOG_LEVEL", default="INFO").upper()
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "lines": {
+            "()": structlog.stdlib.ProcessorFormatter,
+            "foreign_pre_chain": [
+                structlog.stdlib.add_log_level,
+                structlog.stdlib.add_logger_name,
+                structlog.stdlib.ExtraAdder(),
+                structlog.processors.TimeStamper(fmt="iso", utc=True),
+                structlog.processors.format_exc_info,
+            ],
+            "processors": [
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.JSONRenderer()
+                if PRODUCTION
+                else structlog.processors.KeyValueRenderer(
+                    key_order=["timestamp", "level", "logger", "event"]
+                ),
+            ],
+        }
+    },
+    "handlers": {
+        "stdout": {
+            "class": "logging.StreamHandler",
+            "stream": "ext://sys.stdout",
+            "formatter": "lines",
+        }
+    },
+    "root": {"handlers": ["stdout"], "level": LOG_LEVEL},
+    "loggers": {"django": {"handlers": [], "level": LOG_LEVEL, "propagate": True}},
+}
