@@ -4,6 +4,7 @@
 every secret is named. `.env.example` lists the variables.
 """
 
+import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -14,11 +15,14 @@ from django.core.exceptions import ImproperlyConfigured
 from config import environment
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-VAR_DIR = BASE_DIR / "var"
 
 env = environ.Env()
-if (BASE_DIR / ".env").is_file():
+# A test run must not reach what a developer's .env names: it would write there.
+if (BASE_DIR / ".env").is_file() and "PYTEST_VERSION" not in os.environ:
     environ.Env.read_env(BASE_DIR / ".env")
+
+# What this machine keeps: development's database, keys, logs.
+VAR_DIR = Path(env.str("CALSYNC_VAR_DIR", default="") or BASE_DIR / "var")
 
 # --- which machine this is ------------------------------------------------------------------------------------------
 
@@ -35,7 +39,7 @@ if PRODUCTION:
     SECRET_KEY = env.str("SECRET_KEY")
     CALSYNC_VAULT_KEYS = env.list("CALSYNC_VAULT_KEYS")
 else:
-    VAR_DIR.mkdir(exist_ok=True)
+    VAR_DIR.mkdir(parents=True, exist_ok=True)
     SECRET_KEY = env.str("SECRET_KEY", default="") or environment.kept_secret(
         VAR_DIR / "secret_key", environment.make_secret_key
     )
@@ -179,7 +183,7 @@ UNFOLD = {
 # --- static files ---------------------------------------------------------------------------------------------------
 
 STATIC_URL = "static/"
-STATIC_ROOT = env.path("STATIC_ROOT", default=str(VAR_DIR / "static")).root
+STATIC_ROOT = Path(env.str("STATIC_ROOT", default="") or VAR_DIR / "static")
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
@@ -190,7 +194,7 @@ STORAGES = {
 }
 if not PRODUCTION:
     WHITENOISE_USE_FINDERS = True  # no collectstatic needed
-    Path(STATIC_ROOT).mkdir(parents=True, exist_ok=True)
+    STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 
 # --- database -------------------------------------------------------------------------------------------------------
 
@@ -222,6 +226,7 @@ else:
 REDIS_URL = env.str("REDIS_URL", default="") or "redis://127.0.0.1:6379/0"
 CELERY_BROKER_URL = REDIS_URL
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # a worker waits for its broker, however long
 CELERY_BROKER_CONNECTION_TIMEOUT = 2
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": 600,

@@ -1,0 +1,76 @@
+"""Celery as the application is configured: where a message goes, and how soon a missing broker is noticed."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import redis
+from kombu.exceptions import OperationalError
+
+from config.celery import app
+from integrations.embedded import EmbeddedBroker, ProcessGroup
+
+pytestmark = pytest.mark.db_independent
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_a_task_lands_in_our_queue(broker_url):
+    app.send_task("anything", args=[1])
+
+    assert redis.from_url(broker_url).llen("calsync") == 1
+
+
+def test_publishing_without_a_broker_fails_at_once():
+    started = time.monotonic()
+    with pytest.raises(OperationalError):
+        app.send_task("anything")
+
+    assert time.monotonic() - started < 3
+
+
+def test_time_limits_stay_below_the_visibility_timeout():
+    assert app.conf.task_time_limit < app.conf.broker_transport_options["visibility_timeout"]
+    assert app.conf.get("CELERY_DB_REUSE_MAX")
+
+
+@pytest.mark.slow
+@pytest.mark.fault
+def test_a_worker_comes_back_after_its_broker_was_killed(tmp_path):
+    broker = EmbeddedBroker(tmp_path / "broker").start()
+    environment = os.environ | {
+        "REDIS_URL": broker.url,
+        "CALSYNC_VAR_DIR": str(tmp_path / "var"),
+        "DJANGO_SETTINGS_MODULE": "config.settings",
+    }
+    worker = [sys.executable, "-m", "celery", "-A", "config", "worker", "-P", "threads", "-c", "2"]
+    send = "from config.celery import app; app.send_task('celery.backend_cleanup')"
+    try:
+        with ProcessGroup(tmp_path) as group:
+            child = group.start(
+                "worker",
+                [*worker, "--without-gossip", "--without-mingle"],
+                env=environment,
+                cwd=ROOT,
+            )
+            await_lines(child.log, "ready", 1)
+            assert broker.child
+            broker.child.process.kill()
+            broker.stop()
+            time.sleep(1)
+            broker.start()
+            subprocess.run([sys.executable, "-c", send], env=environment, cwd=ROOT, check=True)
+
+            await_lines(child.log, "succeeded", 1)
+    finally:
+        broker.stop()
+
+
+def await_lines(log: Path, text: str, count: int) -> None:
+    deadline = time.monotonic() + 30
+    while log.read_text().count(text) < count:
+        assert time.monotonic() < deadline, log.read_text()[-3000:]
+        time.sleep(0.1)
