@@ -1,0 +1,1 @@
+"""Carry meetings to Salesforce: a Lead or Contact, and an Event on their timeline."""
