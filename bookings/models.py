@@ -20,7 +20,8 @@ class MirrorRow(models.Model):
         null=True, help_text="The object's `updated_at` at the source; empty for a mere mention."
     )
     observed_at = models.DateTimeField(
-        null=True, help_text="When the source told us: settles two versions with an equal `updated_at`."
+        null=True,
+        help_text="When the source told us: settles two versions with an equal `updated_at`.",
     )
     content_hash = models.CharField(max_length=64, blank=True)
     raw = models.JSONField(default=dict, blank=True)
@@ -92,7 +93,9 @@ class Booking(MirrorRow):
     canceler_type = models.CharField(max_length=32, blank=True)
     canceled_at = models.DateTimeField(null=True, blank=True)
     account = models.CharField(
-        max_length=64, blank=True, help_text="Which account of which source can be asked about it: `calendly:7`."
+        max_length=64,
+        blank=True,
+        help_text="Which account of which source can be asked about it: `calendly:7`.",
     )
 
     objects = BookingQuerySet.as_manager()
@@ -105,7 +108,9 @@ class Booking(MirrorRow):
             models.Index(fields=["event_type", "-start_at"], name="booking_by_type_start"),
         ]
         constraints: ClassVar = [
-            models.CheckConstraint(condition=Q(status__in=Status.values), name="booking_status_known"),
+            models.CheckConstraint(
+                condition=Q(status__in=Status.values), name="booking_status_known"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -145,7 +150,10 @@ class Invitee(MirrorRow):
     created_at = models.DateTimeField(help_text="When it was booked, by the source's clock.")
     email = models.CharField(max_length=320, blank=True)
     email_folded = models.CharField(
-        max_length=320, blank=True, db_index=True, help_text="The e-mail address, case-folded for matching."
+        max_length=320,
+        blank=True,
+        db_index=True,
+        help_text="The e-mail address, case-folded for matching.",
     )
     name = models.CharField(max_length=255, blank=True)
     first_name = models.CharField(max_length=255, blank=True)
@@ -155,7 +163,9 @@ class Invitee(MirrorRow):
     answers = models.JSONField(
         default=list, blank=True, help_text='[{"question": str, "answer": str, "position": int}]'
     )
-    tracking = models.JSONField(default=dict, blank=True, help_text="UTM values and salesforce_uuid, if set.")
+    tracking = models.JSONField(
+        default=dict, blank=True, help_text="UTM values and salesforce_uuid, if set."
+    )
     rescheduled = models.BooleanField(default=False)
     old_invitee_uri = models.CharField(max_length=512, blank=True)
     new_invitee_uri = models.CharField(max_length=512, blank=True)
@@ -166,19 +176,25 @@ class Invitee(MirrorRow):
     no_show_uri = models.CharField(max_length=512, blank=True)
     no_show_at = models.DateTimeField(null=True, blank=True)
     no_show_observed_at = models.DateTimeField(
-        null=True, blank=True, help_text="Version of the no-show: it does not move the invitee's own."
+        null=True,
+        blank=True,
+        help_text="Version of the no-show: it does not move the invitee's own.",
     )
     cancel_url = models.CharField(max_length=1024, blank=True)
     reschedule_url = models.CharField(max_length=1024, blank=True)
     routing_submission_uri = models.CharField(max_length=512, blank=True)
 
     announced_at = models.DateTimeField(
-        null=True, blank=True, help_text="When its first event was made; empty while it waits for its partner."
+        null=True,
+        blank=True,
+        help_text="When its first event was made; empty while it waits for its partner.",
     )
     cancel_announced_at = models.DateTimeField(null=True, blank=True)
     no_show_announced = models.BooleanField(default=False)
     unpaired_at = models.DateTimeField(
-        null=True, blank=True, help_text="When waiting for the other half of its reschedule was given up."
+        null=True,
+        blank=True,
+        help_text="When waiting for the other half of its reschedule was given up.",
     )
 
     objects = InviteeQuerySet.as_manager()
@@ -192,9 +208,12 @@ class Invitee(MirrorRow):
             ),
         ]
         constraints: ClassVar = [
-            models.CheckConstraint(condition=Q(status__in=Status.values), name="invitee_status_known"),
             models.CheckConstraint(
-                condition=Q(announced_at=None) | Q(chain__isnull=False), name="invitee_announced_has_chain"
+                condition=Q(status__in=Status.values), name="invitee_status_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(announced_at=None) | Q(chain__isnull=False),
+                name="invitee_announced_has_chain",
             ),
         ]
 
@@ -248,13 +267,19 @@ class BookingEvent(models.Model):
     kind = models.CharField(max_length=32, choices=Kind)
     booking = models.ForeignKey(Booking, null=True, on_delete=models.CASCADE, related_name="events")
     invitee = models.ForeignKey(Invitee, null=True, on_delete=models.CASCADE, related_name="events")
-    chain = models.ForeignKey(Invitee, null=True, on_delete=models.CASCADE, related_name="chain_events")
+    chain = models.ForeignKey(
+        Invitee, null=True, on_delete=models.CASCADE, related_name="chain_events"
+    )
     routing_submission = models.ForeignKey(
         RoutingSubmission, null=True, on_delete=models.CASCADE, related_name="events"
     )
-    changes = models.JSONField(default=dict, help_text='{"start_at": [before, after]}; times in ISO 8601, UTC.')
+    changes = models.JSONField(
+        default=dict, help_text='{"start_at": [before, after]}; times in ISO 8601, UTC.'
+    )
     cause = models.CharField(max_length=16, choices=Cause)
-    cause_id = models.BigIntegerField(null=True, help_text="The row behind the cause, such as the inbound webhook.")
+    cause_id = models.BigIntegerField(
+        null=True, help_text="The row behind the cause, such as the inbound webhook."
+    )
     occurred_at = models.DateTimeField(help_text="When it happened, by the source's clock.")
     created_at = models.DateTimeField()
 
@@ -295,9 +320,13 @@ class RefetchRequest(models.Model):
 
     booking_uri = models.CharField(max_length=512)
     reason = models.CharField(max_length=16, choices=Reason)
-    subject_uri = models.CharField(max_length=512, help_text="The object that waits for the answer.")
+    subject_uri = models.CharField(
+        max_length=512, help_text="The object that waits for the answer."
+    )
     account = models.CharField(max_length=64, blank=True)
-    due_at = models.DateTimeField(null=True, help_text="Empty when it was given up; the error says why.")
+    due_at = models.DateTimeField(
+        null=True, help_text="Empty when it was given up; the error says why."
+    )
     attempts = models.PositiveSmallIntegerField(default=0)
     last_error = models.TextField(blank=True)
     created_at = models.DateTimeField()
@@ -307,7 +336,9 @@ class RefetchRequest(models.Model):
             models.Index(fields=["due_at"], name="refetch_due", condition=Q(due_at__isnull=False)),
         ]
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["booking_uri", "reason", "subject_uri"], name="refetch_once"),
+            models.UniqueConstraint(
+                fields=["booking_uri", "reason", "subject_uri"], name="refetch_once"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from django.db import models
 
 if TYPE_CHECKING:
-    from bookings.models import Booking, Invitee
+    from bookings.models import Booking, Invitee  # noqa: F401  # named in strings below
 
 
 class BookingQuerySet(models.QuerySet["Booking"]):
@@ -18,7 +18,7 @@ class BookingQuerySet(models.QuerySet["Booking"]):
 
     def with_no_show(self) -> "BookingQuerySet":
         """Keep bookings with at least one invitee marked as a no-show."""
-        return self.filter(pk__in=self.model.invitees.rel.related_model.objects.no_show().values("booking"))
+        return self.filter(invitees__no_show_uri__gt="").distinct()
 
 
 class InviteeQuerySet(models.QuerySet["Invitee"]):

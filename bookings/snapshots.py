@@ -134,7 +134,7 @@ class InviteeSnapshot:
     old_invitee_uri: str = ""
     new_invitee_uri: str = ""
     cancellation: Cancellation | None = None
-    no_show: NoShow | None | Unset = UNSET
+    no_show: NoShow | Unset | None = UNSET
     cancel_url: str = ""
     reschedule_url: str = ""
     routing_submission_uri: str = ""
@@ -180,14 +180,20 @@ class RoutingSubmissionSnapshot:
     raw: Raw = field(default_factory=dict, repr=False)
 
 
-Snapshot = HostSnapshot | EventTypeSnapshot | MeetingSnapshot | NoShowSnapshot | RoutingSubmissionSnapshot
+Snapshot = (
+    HostSnapshot | EventTypeSnapshot | MeetingSnapshot | NoShowSnapshot | RoutingSubmissionSnapshot
+)
 
 #: Left out of the content hash: `raw` and versions are volatile, a no-show has a version of its own.
 _VOLATILE = frozenset({"raw", "updated_at", "no_show"})
 
 
 def content_hash(
-    snapshot: HostSnapshot | EventTypeSnapshot | BookingSnapshot | InviteeSnapshot | RoutingSubmissionSnapshot,
+    snapshot: HostSnapshot
+    | EventTypeSnapshot
+    | BookingSnapshot
+    | InviteeSnapshot
+    | RoutingSubmissionSnapshot,
 ) -> str:
     """Return the hex SHA-256 of what the snapshot says, without its volatile fields."""
     content = {key: value for key, value in asdict(snapshot).items() if key not in _VOLATILE}

@@ -25,7 +25,12 @@ class TemporaryError(IntegrationError):
     """
 
     def __init__(
-        self, message: str, *, hint: str = "", retry_after: float | None = None, ambiguous: bool = False
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        retry_after: float | None = None,
+        ambiguous: bool = False,
     ) -> None:
         super().__init__(message, hint=hint)
         self.retry_after = retry_after

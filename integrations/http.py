@@ -21,7 +21,9 @@ from integrations.errors import ConfigurationError, TemporaryError
 #: Seconds to connect and to wait for bytes. A connect time-out just above 3 s lets one TCP retransmission pass.
 TIMEOUT = (3.05, 20.0)
 _MAX_RECORDED = 8_000
-_SECRET_KEY = re.compile(r"token|secret|password|authorization|signing_key|assertion|^code$", re.IGNORECASE)
+_SECRET_KEY = re.compile(
+    r"token|secret|password|authorization|signing_key|assertion|^code$", re.IGNORECASE
+)
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -63,7 +65,8 @@ def redact(value: object) -> object:
     """Return the value with every secret replaced and long text cut, fit to be shown to staff."""
     if isinstance(value, Mapping):
         return {
-            str(key): "[secret]" if _SECRET_KEY.search(str(key)) else redact(item) for key, item in value.items()
+            str(key): "[secret]" if _SECRET_KEY.search(str(key)) else redact(item)
+            for key, item in value.items()
         }
     if isinstance(value, list | tuple):
         return [redact(item) for item in value]
@@ -95,7 +98,9 @@ def require_allowed(url: str) -> None:
 class HttpClient:
     """Send requests through one session, recording each; network failures become `TemporaryError`."""
 
-    def __init__(self, *, recorder: Recorder | None = None, timeout: tuple[float, float] = TIMEOUT) -> None:
+    def __init__(
+        self, *, recorder: Recorder | None = None, timeout: tuple[float, float] = TIMEOUT
+    ) -> None:
         self.recorder = recorder or Recorder()
         self._timeout = timeout
         self._session = requests.Session()
@@ -127,7 +132,9 @@ class HttpClient:
             )  # fmt: skip
         except requests.RequestException as error:
             seconds = time.monotonic() - started
-            self.recorder.record(method=method, url=url, request=sent, seconds=seconds, error=_reason(error))
+            self.recorder.record(
+                method=method, url=url, request=sent, seconds=seconds, error=_reason(error)
+            )
             raise _no_answer(method, url, error) from error
         self.recorder.record(
             method=method, url=response.url, request=sent, status=response.status_code,
@@ -158,7 +165,9 @@ def retry_after_seconds(headers: Mapping[str, str], *, now: datetime) -> float |
 
 
 def _no_answer(method: str, url: str, error: requests.RequestException) -> TemporaryError:
-    connected = not isinstance(error, requests.ConnectTimeout | requests.exceptions.SSLError) and not _refused(error)
+    connected = not isinstance(
+        error, requests.ConnectTimeout | requests.exceptions.SSLError
+    ) and not _refused(error)
     return TemporaryError(
         f"{urlsplit(url).hostname} did not answer: {_reason(error)}.",
         hint="Nothing to do: it is tried again. If it lasts, check the provider's status page and the network.",

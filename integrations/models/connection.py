@@ -42,7 +42,9 @@ class Connection(models.Model):
     state_hint = models.TextField(blank=True, help_text="What a person can do about it.")
     state_changed_at = models.DateTimeField(null=True, blank=True)
     not_before = models.DateTimeField(
-        null=True, blank=True, help_text="Nothing is sent before: throttled, or the breaker is open."
+        null=True,
+        blank=True,
+        help_text="Nothing is sent before: throttled, or the breaker is open.",
     )
     consecutive_failures = models.PositiveIntegerField(default=0)
     last_success_at = models.DateTimeField(null=True, blank=True)
@@ -59,7 +61,8 @@ class Connection(models.Model):
         ordering: ClassVar = ["provider", "name"]
         constraints: ClassVar = [
             models.CheckConstraint(
-                condition=Q(state__in=["healthy", "degraded", "paused"]), name="connection_state_known"
+                condition=Q(state__in=["healthy", "degraded", "paused"]),
+                name="connection_state_known",
             ),
         ]
 
@@ -88,17 +91,25 @@ class Connection(models.Model):
 class RemoteRecord(models.Model):
     """Something of a chain that exists at a connection: a Salesforce Event, a Slack message."""
 
-    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="remote_records")
+    connection = models.ForeignKey(
+        Connection, on_delete=models.PROTECT, related_name="remote_records"
+    )
     chain = models.ForeignKey(
         "bookings.Invitee", on_delete=models.CASCADE, related_name="remote_records"
     )
-    object_type = models.CharField(max_length=64, help_text="Event, Lead, Contact, message, reply, ...")
+    object_type = models.CharField(
+        max_length=64, help_text="Event, Lead, Contact, message, reply, ..."
+    )
     key = models.CharField(
-        max_length=128, blank=True, help_text="Tells apart several of a type: the Slack channel, say."
+        max_length=128,
+        blank=True,
+        help_text="Tells apart several of a type: the Slack channel, say.",
     )
     remote_id = models.CharField(max_length=255)
     url = models.CharField(max_length=1024, blank=True)
-    content_hash = models.CharField(max_length=64, blank=True, help_text="Of what was last written.")
+    content_hash = models.CharField(
+        max_length=64, blank=True, help_text="Of what was last written."
+    )
     data = models.JSONField(default=dict, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
@@ -106,7 +117,8 @@ class RemoteRecord(models.Model):
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(
-                fields=["connection", "chain", "object_type", "key"], name="remoterecord_once_per_chain"
+                fields=["connection", "chain", "object_type", "key"],
+                name="remoterecord_once_per_chain",
             ),
         ]
 

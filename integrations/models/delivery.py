@@ -22,9 +22,13 @@ class Rule(models.Model):
 
     name = models.CharField(max_length=100, unique=True)
     enabled = models.BooleanField(default=True)
-    kinds = models.JSONField(default=list, help_text='Kinds of event it acts on: ["booked", "canceled"].')
-    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="rules")
-    action = models.CharField(max_length=64, help_text="One of the actions of the connection's connector.")
+    kinds = models.JSONField(
+        default=list, help_text='Kinds of event it acts on: ["booked", "canceled"].'
+    )
+    connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="rules")
+    action = models.CharField(
+        max_length=64, help_text="One of the actions of the connection's connector."
+    )
     options = models.JSONField(default=dict, blank=True, help_text="The action's own options.")
     position = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -66,8 +70,10 @@ class Delivery(models.Model):
 
     event = models.ForeignKey(BookingEvent, on_delete=models.CASCADE, related_name="deliveries")
     rule = models.ForeignKey(Rule, null=True, on_delete=models.SET_NULL, related_name="deliveries")
-    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="deliveries")
-    chain = models.ForeignKey("bookings.Invitee", on_delete=models.CASCADE, related_name="deliveries")
+    connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="deliveries")
+    chain = models.ForeignKey(
+        "bookings.Invitee", on_delete=models.CASCADE, related_name="deliveries"
+    )
     action = models.CharField(max_length=64)
     options = models.JSONField(default=dict, blank=True)
     state = models.CharField(max_length=16, choices=State, default=State.WAITING)
@@ -75,7 +81,9 @@ class Delivery(models.Model):
     not_before = models.DateTimeField()
     lease_expires_at = models.DateTimeField(null=True, blank=True)
     attempt_count = models.PositiveIntegerField(default=0, help_text="Every attempt made.")
-    retry_count = models.PositiveIntegerField(default=0, help_text="How far along the retry schedule it is.")
+    retry_count = models.PositiveIntegerField(
+        default=0, help_text="How far along the retry schedule it is."
+    )
     result = models.TextField(blank=True, help_text="What was done, or why nothing was.")
     error = models.TextField(blank=True)
     hint = models.TextField(blank=True)
@@ -87,7 +95,9 @@ class Delivery(models.Model):
         ordering: ClassVar = ["-id"]
         indexes: ClassVar = [
             models.Index(
-                fields=["connection", "not_before"], name="delivery_due", condition=Q(state="waiting")
+                fields=["connection", "not_before"],
+                name="delivery_due",
+                condition=Q(state="waiting"),
             ),
             models.Index(
                 fields=["chain", "connection", "id"],
@@ -101,7 +111,9 @@ class Delivery(models.Model):
             models.Index(fields=["chain", "id"], name="delivery_by_chain"),
         ]
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["event", "rule"], name="delivery_once_per_event_and_rule"),
+            models.UniqueConstraint(
+                fields=["event", "rule"], name="delivery_once_per_event_and_rule"
+            ),
             models.UniqueConstraint(
                 fields=["chain", "connection"],
                 condition=Q(state="sending"),
@@ -141,9 +153,12 @@ class DeliveryAttempt(models.Model):
     ambiguous = models.BooleanField(
         default=False, help_text="Something may have been written although no answer came."
     )
-    steps = models.JSONField(default=list, help_text='What was decided: [{"name": str, "detail": str}].')
+    steps = models.JSONField(
+        default=list, help_text='What was decided: [{"name": str, "detail": str}].'
+    )
     exchanges = models.JSONField(
-        default=list, help_text="Requests and responses, secrets removed; see integrations.http.Recorder."
+        default=list,
+        help_text="Requests and responses, secrets removed; see integrations.http.Recorder.",
     )
     error = models.TextField(blank=True)
     hint = models.TextField(blank=True)

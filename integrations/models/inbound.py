@@ -19,14 +19,20 @@ class WebhookSubscription(models.Model):
         ACTIVE = "active", "active"
         DISABLED = "disabled", "disabled"
 
-    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="subscriptions")
+    connection = models.ForeignKey(
+        Connection, on_delete=models.CASCADE, related_name="subscriptions"
+    )
     token = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    uri = models.CharField(max_length=512, blank=True, help_text="The provider's name of the subscription.")
+    uri = models.CharField(
+        max_length=512, blank=True, help_text="The provider's name of the subscription."
+    )
     scope = models.CharField(max_length=32, blank=True)
     events = models.JSONField(default=list, blank=True)
     state = models.CharField(max_length=16, choices=State, default=State.ACTIVE)
     sealed_keys = models.TextField(
-        blank=True, editable=False, help_text="Encrypted signing keys: current, and previous while rotating."
+        blank=True,
+        editable=False,
+        help_text="Encrypted signing keys: current, and previous while rotating.",
     )
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -56,7 +62,9 @@ class SignatureTally(models.Model):
         TOO_OLD = "too_old", "signature older than the retry window"
         LATE = "late", "taken, but older than three minutes"
 
-    subscription = models.ForeignKey(WebhookSubscription, on_delete=models.CASCADE, related_name="tallies")
+    subscription = models.ForeignKey(
+        WebhookSubscription, on_delete=models.CASCADE, related_name="tallies"
+    )
     outcome = models.CharField(max_length=16, choices=Outcome)
     count = models.PositiveBigIntegerField(default=0)
     last_at = models.DateTimeField()
@@ -88,18 +96,28 @@ class InboundWebhook(models.Model):
     body = models.BinaryField()
     body_sha256 = models.CharField(max_length=64)
     headers = models.JSONField(default=dict)
-    verified_by = models.CharField(max_length=16, help_text="Which signing key fitted: current or previous.")
+    verified_by = models.CharField(
+        max_length=16, help_text="Which signing key fitted: current or previous."
+    )
     signed_at = models.DateTimeField(help_text="The signature's own timestamp.")
     received_at = models.DateTimeField()
     times_seen = models.PositiveIntegerField(default=1)
     last_seen_at = models.DateTimeField()
     state = models.CharField(max_length=16, choices=State, default=State.RECEIVED)
-    kind = models.CharField(max_length=64, blank=True, help_text="The envelope's event, such as invitee.created.")
+    kind = models.CharField(
+        max_length=64, blank=True, help_text="The envelope's event, such as invitee.created."
+    )
     delivery_key = models.CharField(
-        max_length=64, blank=True, help_text="Hash of event, invitee URI and no-show URI; kept for ever."
+        max_length=64,
+        blank=True,
+        help_text="Hash of event, invitee URI and no-show URI; kept for ever.",
     )
     booking = models.ForeignKey(
-        "bookings.Booking", null=True, blank=True, on_delete=models.SET_NULL, related_name="inbound_webhooks"
+        "bookings.Booking",
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="inbound_webhooks",
     )
     outcome = models.TextField(blank=True, help_text="What it became, or why it became nothing.")
     error = models.TextField(blank=True)
@@ -114,7 +132,9 @@ class InboundWebhook(models.Model):
             models.Index(fields=["booking", "id"], name="inbound_by_booking"),
         ]
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["subscription", "body_sha256"], name="inbound_once_per_body"),
+            models.UniqueConstraint(
+                fields=["subscription", "body_sha256"], name="inbound_once_per_body"
+            ),
         ]
 
     def __str__(self) -> str:
