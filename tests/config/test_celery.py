@@ -11,7 +11,7 @@ import redis
 from kombu.exceptions import OperationalError
 
 from config.celery import app
-from integrations.embedded import EmbeddedBroker, ProcessGroup
+from integrations.embedded import Child, EmbeddedBroker, ProcessGroup
 
 pytestmark = pytest.mark.db_independent
 
@@ -56,7 +56,7 @@ def test_a_worker_comes_back_after_its_broker_was_killed(tmp_path):
                 env=environment,
                 cwd=ROOT,
             )
-            await_lines(child.log, "ready", 1)
+            await_text(child, "ready")
             assert broker.child
             broker.child.process.kill()
             broker.stop()
@@ -64,13 +64,14 @@ def test_a_worker_comes_back_after_its_broker_was_killed(tmp_path):
             broker.start()
             subprocess.run([sys.executable, "-c", send], env=environment, cwd=ROOT, check=True)
 
-            await_lines(child.log, "succeeded", 1)
+            await_text(child, "succeeded")
     finally:
         broker.stop()
 
 
-def await_lines(log: Path, text: str, count: int) -> None:
+def await_text(child: Child, text: str) -> None:
     deadline = time.monotonic() + 30
-    while log.read_text().count(text) < count:
-        assert time.monotonic() < deadline, log.read_text()[-3000:]
+    while text not in child.log.read_text():
+        child.check()
+        assert time.monotonic() < deadline, child.last_lines()
         time.sleep(0.1)
