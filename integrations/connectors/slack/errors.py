@@ -1,0 +1,178 @@
+"""What Slack's error codes mean for us, as data, and the one function that reads them.
+
+Sources: https://docs.slack.dev/reference/methods/chat.postMessage#errors
+https://docs.slack.dev/reference/methods/chat.update#errors
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from integrations.errors import (
+    ConfigurationError,
+    IntegrationError,
+    PermanentError,
+    RuleError,
+    TemporaryError,
+    ThrottledError,
+)
+
+#: The card can no longer be changed: a new one takes its place.
+GONE = frozenset({"cant_update_message", "edit_window_closed", "message_not_found"})
+#: Slack refuses the layout; the same words without layout may pass.
+PAYLOAD = frozenset(
+    {
+        "invalid_arg_name",
+        "invalid_arguments",
+        "invalid_blocks",
+        "invalid_blocks_format",
+        "invalid_charset",
+        "invalid_json",
+        "invalid_metadata_format",
+        "json_not_object",
+        "msg_blocks_too_long",
+        "msg_too_long",
+        "no_text",
+        "too_many_attachments",
+    }
+)
+#: Slack may have posted although it says that it failed.
+_MAYBE_DONE = frozenset({"fatal_error", "internal_error", "request_timeout", "service_unavailable"})
+
+
+class Verdict(NamedTuple):
+    """Say what happens next for one error code."""
+
+    error: type[IntegrationError]
+    hint: str
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """Hold Slack's answer to one method; `status` is HTTP's, which is 200 for most refusals."""
+
+    method: str
+    status: int
+    body: Mapping[str, Any] = field(default_factory=dict)
+    retry_after: float | None = None
+    write: bool = False
+
+    @property
+    def code(self) -> str:
+        """Return the error code: empty when it went well, "unreadable" when it was no answer of Slack's."""
+        if self.status == 200 and self.body.get("ok") is True:
+            return ""
+        code = str(self.body.get("error") or "")
+        return code if code.replace("_", "").isalnum() else "unreadable"
+
+    def require(self) -> Mapping[str, Any]:
+        """Return the body of a success.
+
+        Raises:
+            IntegrationError: what the error code means.
+        """
+        if self.code:
+            raise as_error(self)
+        return self.body
+
+
+_WAIT = Verdict(
+    TemporaryError,
+    "Nothing to do: it is tried again. If it lasts, see https://slack-status.com.",
+)
+_SLOW_DOWN = Verdict(ThrottledError, "Nothing to do: Slack asked us to wait.")
+_TOKEN = Verdict(
+    ConfigurationError,
+    "Slack does not accept the bot token. Install the app to the workspace again and enter the new token.",
+)
+_NOT_ALLOWED = Verdict(
+    ConfigurationError, "The workspace does not allow this app to act. Ask a workspace admin."
+)
+_LAYOUT = Verdict(
+    PermanentError, "Slack refuses the message. Please report it with this delivery's exchanges."
+)
+_RESTRICTED = Verdict(
+    RuleError,
+    "The channel's posting permissions keep the bot out. Allow it, or choose another channel.",
+)
+
+VERDICTS: Mapping[str, Verdict] = {
+    **dict.fromkeys(_MAYBE_DONE | {"team_added_to_org", "unreadable"}, _WAIT),
+    **dict.fromkeys(("rate_limited", "ratelimited"), _SLOW_DOWN),
+    "message_limit_exceeded": Verdict(
+        ThrottledError, "The workspace sends too many messages; it is tried again in an hour.", 3600.0
+    ),
+    **dict.fromkeys(
+        (
+            "account_inactive",
+            "invalid_auth",
+            "not_allowed_token_type",
+            "not_authed",
+            "token_expired",
+            "token_revoked",
+        ),
+        _TOKEN,
+    ),
+    **dict.fromkeys(
+        ("access_denied", "ekm_access_denied", "no_permission", "org_login_required"),
+        _NOT_ALLOWED,
+    ),
+    "missing_scope": Verdict(
+        ConfigurationError,
+        "Add the missing scope to the app (OAuth & Permissions > Bot Token Scopes) and install it again.",
+    ),
+    "channel_not_found": Verdict(
+        RuleError,
+        "Check the rule's channel. A private channel needs its id, and the bot as a member: /invite the app.",
+    ),
+    "is_archived": Verdict(RuleError, "The channel is archived. Choose another, or unarchive it."),
+    "method_not_supported_for_channel_type": Verdict(
+        RuleError, "Invite the bot: write /invite and the app's name in the channel."
+    ),
+    "not_in_channel": Verdict(
+        RuleError, "Invite the bot: write /invite and the app's name in the channel."
+    ),
+    "user_not_found": Verdict(RuleError, "Check the rule's channel: it names no one."),
+    **dict.fromkeys(
+        (
+            "restricted_action",
+            "restricted_action_non_threadable_channel",
+            "restricted_action_read_only_channel",
+            "restricted_action_thread_only_channel",
+        ),
+        _RESTRICTED,
+    ),
+    **dict.fromkeys(PAYLOAD, _LAYOUT),
+    **dict.fromkeys(GONE, Verdict(PermanentError, "The message can no longer be changed.")),
+}  # fmt: skip
+
+
+def as_error(answer: Answer) -> IntegrationError:
+    """Return the error that says what happens next; an unknown code is worth another try."""
+    verdict = _verdict(answer)
+    if not issubclass(verdict.error, TemporaryError):
+        return verdict.error(_sentence(answer), hint=verdict.hint)
+    wait = answer.retry_after if answer.retry_after is not None else verdict.retry_after
+    maybe = answer.status >= 500 or answer.code in _MAYBE_DONE | {"unreadable"}
+    ambiguous = answer.write and maybe and answer.status != 429
+    return verdict.error(
+        _sentence(answer), hint=verdict.hint, retry_after=wait, ambiguous=ambiguous
+    )
+
+
+def _verdict(answer: Answer) -> Verdict:
+    if answer.status == 429:
+        return _SLOW_DOWN
+    if answer.code.startswith("restricted_action"):
+        return _RESTRICTED
+    return VERDICTS.get(answer.code, _WAIT)
+
+
+def _sentence(answer: Answer) -> str:
+    details = answer.body.get("response_metadata") or {}
+    said = [str(line) for line in details.get("messages") or ()]
+    if answer.body.get("needed"):
+        said.append(f"needed: {answer.body['needed']}")
+    what = f"HTTP {answer.status}" if answer.code == "unreadable" else answer.code
+    return f"Slack answered {answer.method} with {what}" + (f" ({'; '.join(said)})" if said else "")
