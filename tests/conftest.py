@@ -142,7 +142,7 @@ def chromium_path() -> str:
     if not found and CHROMIUM_ON_MACOS.exists():
         found = str(CHROMIUM_ON_MACOS)
     if not found:
-        leave_out("the browser tests: no chromium", "Debian: apt-get install chromium.")
+        leave_out("chromium, for the browser tests", "Debian: apt-get install chromium.")
     return str(found)
 
 
