@@ -158,3 +158,15 @@ def test_postgresql_connections_persist():
 
     assert database["CONN_MAX_AGE"] == 600
     assert database["CONN_HEALTH_CHECKS"] is False
+
+
+def test_a_log_line_of_django_does_not_carry_the_request():
+    script = (
+        "import django, logging; django.setup(); "
+        "logging.getLogger('django.request').warning('Gone', extra={'request': 'code=secret', 'status_code': 410})"
+    )
+    result = run(["-c", script], PRODUCTION)
+
+    line = json.loads(result.stdout)
+    assert line["status_code"] == 410
+    assert "secret" not in result.stdout
