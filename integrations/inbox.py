@@ -197,7 +197,7 @@ def _settle(
 
 
 def _fail(webhook_id: int, *, now: datetime) -> set[int]:
-    logger.error("Webhook failed: webhook=%s", webhook_id, exc_info=True)
+    logger.error("Webhook failed: webhook=%s", webhook_id, exc_info=True)  # noqa: LOG014  # called in one
     InboundWebhook.objects.filter(pk=webhook_id, state=State.RECEIVED).update(
         state=State.FAILED, error=traceback.format_exc(limit=-8), processed_at=now,
         outcome="A fault in Calsync; nothing was changed. Report it, then process it again.",

@@ -20,7 +20,8 @@ logger = logging.getLogger(__name__)
 _KEY_MILLISECONDS = 10_000
 _PATIENCE_SECONDS = 0.25
 _REST_SECONDS = 2.0
-_resting_until = 0.0
+#: Broker URL -> monotonic time until which this process does not try it: a dead broker must not slow every request.
+_resting: dict[str, float] = {}
 
 
 @cache
@@ -32,17 +33,17 @@ def _client(url: str) -> redis.Redis:
 
 def nudge(queue: str, task: Task[Any, Any], *args: int) -> bool:
     """Send the task unless one is on its way; return False when the broker could not be reached."""
-    global _resting_until  # noqa: PLW0603  # one clock a process: a dead broker must not slow every request
-    if time.monotonic() < _resting_until:
+    url = settings.REDIS_URL
+    if time.monotonic() < _resting.get(url, 0.0):
         return False
     try:
-        if _client(settings.REDIS_URL).set(_key(queue), 1, nx=True, px=_KEY_MILLISECONDS):
+        if _client(url).set(_key(queue), 1, nx=True, px=_KEY_MILLISECONDS):
             _send(queue, task, *args)
     except (redis.RedisError, BrokerError, OSError) as error:
         logger.warning(
             "No broker, the sweep will find the row: queue=%s error=%s", queue, type(error).__name__
         )
-        _resting_until = time.monotonic() + _REST_SECONDS
+        _resting[url] = time.monotonic() + _REST_SECONDS
         return False
     return True
 

@@ -1,0 +1,90 @@
+"""Nudges and drains over a real broker: coalesced, never missed, and not needed."""
+
+import pytest
+import redis
+from django.db import connections
+from django.utils import timezone
+
+from integrations import tasks
+from integrations.models import Delivery, InboundWebhook
+from tests.factories import DeliveryFactory
+from tests.integrations.bodies import envelope, invitee
+from tests.integrations.scripted import ScriptedConnector
+from tests.integrations.test_inbox import arrive
+
+pytestmark = pytest.mark.django_db
+
+
+def waiting(broker_url):
+    with redis.from_url(broker_url) as client:
+        return client.llen("calsync")
+
+
+def test_many_rows_send_one_message(broker_url):
+    assert all(tasks.nudge_inbox() for _ in range(50))
+
+    assert waiting(broker_url) == 1
+
+
+def test_a_drain_takes_new_nudges_from_its_first_moment(broker_url):
+    tasks.nudge_inbox()
+    tasks.drain_inbox()
+
+    tasks.nudge_inbox()
+
+    assert waiting(broker_url) == 2
+
+
+def test_each_connection_has_a_nudge_of_its_own(broker_url):
+    tasks.nudge_connection(1)
+    tasks.nudge_connection(2)
+
+    assert waiting(broker_url) == 2
+
+
+def test_without_a_broker_a_nudge_says_so_and_breaks_nothing():
+    assert tasks.nudge_inbox() is False
+
+
+def test_draining_the_inbox_wakes_the_connections(broker_url, subscription, rule):
+    arrive(subscription, envelope("invitee.created", invitee()))
+
+    assert tasks.drain_inbox() == 1
+
+    assert waiting(broker_url) == 1
+
+
+def test_the_sweep_finds_what_no_nudge_announced(broker_url, subscription, rule):
+    arrive(subscription, envelope("invitee.created", invitee()))
+    DeliveryFactory.create(rule=rule, not_before=timezone.now())
+
+    tasks.sweep()
+
+    assert waiting(broker_url) == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_drain_sends_all_that_is_due_over_several_threads(broker_url, rule):
+    deliveries = [DeliveryFactory.create(rule=rule) for _ in range(30)]
+
+    assert tasks.drain_connection(rule.connection_id) == 30
+
+    assert sorted(ScriptedConnector.sent) == [delivery.pk for delivery in deliveries]
+    assert set(Delivery.objects.values_list("state", flat=True)) == {"delivered"}
+    connections.close_all()
+
+
+def test_a_paused_connection_sends_nothing(broker_url, rule):
+    DeliveryFactory.create(rule=rule)
+    type(rule.connection).objects.update(state="paused")
+
+    assert tasks.drain_connection(rule.connection_id) == 0
+
+
+def test_the_inbox_is_drained_to_the_end(broker_url, subscription):
+    for number in range(5):
+        arrive(subscription, str(number).encode())
+
+    assert tasks.drain_inbox() == 5
+
+    assert not InboundWebhook.objects.filter(state="received").exists()
