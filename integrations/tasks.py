@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import connections
 from django.utils import timezone
 
-from integrations import breaker, inbox, outbox, refetch
+from integrations import breaker, health, inbox, outbox, refetch
 from integrations.deliver import deliver
 from integrations.models import Connection
 from integrations.nudge import answer, nudge
@@ -71,6 +71,7 @@ def drain_refetch() -> None:
 def sweep() -> None:
     """Find what no nudge announced: received webhooks, due deliveries and refetches, leases of dead workers."""
     now = timezone.now()
+    health.swept(now=now)
     outbox.release_expired(now=now)
     for connection_id in outbox.waiting_connections(now=now):
         nudge_connection(connection_id)

@@ -2,9 +2,11 @@
 
 from django.urls import path
 
-from integrations.views import WebhookView
+from integrations.views import HealthView, ReadyView, WebhookView
 
 urlpatterns = [
+    path("healthz", HealthView.as_view(), name="healthz"),
+    path("readyz", ReadyView.as_view(), name="readyz"),
     path("webhooks/<slug:provider>/<uuid:token>", WebhookView.as_view(), name="webhook"),
     path("webhooks/<slug:provider>/<uuid:token>/", WebhookView.as_view()),
 ]

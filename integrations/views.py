@@ -1,6 +1,7 @@
 """The webhook's door: verify the signature on the raw bytes, store, answer. Everything else comes later."""
 
 import logging
+from dataclasses import asdict
 from uuid import UUID
 
 from django.conf import settings
@@ -12,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from integrations import inbox
+from integrations import health, inbox
 from integrations.models import WebhookSubscription
 from integrations.sources.base import SignatureOutcome, get_source
 from integrations.tasks import nudge_inbox
@@ -47,6 +48,30 @@ class WebhookView(APIView):
         return _refuse(
             status.HTTP_503_SERVICE_UNAVAILABLE, "The database is away; deliver it again."
         )
+
+
+class HealthView(APIView):
+    """Say that the process answers, without asking anything else."""
+
+    authentication_classes = ()
+    permission_classes = ()
+
+    def get(self, request: Request) -> Response:
+        """Return 200."""
+        return Response({"status": "ok"})
+
+
+class ReadyView(APIView):
+    """Say whether webhooks can be stored: 200, or 503 without the database; broker and sweep are told along."""
+
+    authentication_classes = ()
+    permission_classes = ()
+
+    def get(self, request: Request) -> Response:
+        """Return the health of each part."""
+        found = health.look(now=timezone.now())
+        code = status.HTTP_200_OK if found.ready else status.HTTP_503_SERVICE_UNAVAILABLE
+        return Response(asdict(found), status=code)
 
 
 def _take(request: Request, *, provider: str, token: UUID) -> Response:

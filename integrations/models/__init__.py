@@ -2,12 +2,14 @@
 
 from integrations.models.connection import Connection, RemoteRecord
 from integrations.models.delivery import Delivery, DeliveryAttempt, Rule
+from integrations.models.heartbeat import Heartbeat
 from integrations.models.inbound import InboundWebhook, SignatureTally, WebhookSubscription
 
 __all__ = [
     "Connection",
     "Delivery",
     "DeliveryAttempt",
+    "Heartbeat",
     "InboundWebhook",
     "RemoteRecord",
     "Rule",
