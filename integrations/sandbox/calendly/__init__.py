@@ -1,0 +1,1 @@
+"""The sandbox's Calendly: API, OAuth, bookings and webhooks."""

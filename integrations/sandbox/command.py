@@ -1,0 +1,46 @@
+"""Run a sandbox in the foreground until it is told to stop."""
+
+import argparse
+import signal
+import sys
+import threading
+from collections.abc import Callable
+
+from integrations.sandbox.server import SandboxServer, SandboxUnavailable
+
+DEFAULT_HOST = "127.0.0.1"
+DEFAULT_PORT = 8025
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options that both ways of starting share."""
+    parser.add_argument("--host", default=DEFAULT_HOST, help="a loopback address")
+    parser.add_argument("--port", type=int, default=DEFAULT_PORT)
+
+
+def run(*, host: str, port: int, say: Callable[[str], object]) -> None:
+    """Serve until SIGINT or SIGTERM. Raises SandboxUnavailable if it cannot start."""
+    done = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: done.set())
+    with SandboxServer(port, host=host) as server:
+        say(f"Sandbox: {server.url} (the page), {server.url}/sandbox (the control API)")
+        done.wait()
+    say("Sandbox: stopped")
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def main() -> int:
+    """Start the sandbox without Django and return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m integrations.sandbox", description=__doc__)
+    add_arguments(parser)
+    options = parser.parse_args()
+    try:
+        run(host=options.host, port=options.port, say=_say)
+    except SandboxUnavailable as error:
+        parser.exit(1, f"{error}\n")
+    return 0

@@ -1,0 +1,1 @@
+"""The sandbox's Salesforce: one org, its records and its REST API."""

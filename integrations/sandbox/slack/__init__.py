@@ -1,0 +1,1 @@
+"""The sandbox's Slack: one workspace, its channels and its Web API."""
