@@ -1,0 +1,80 @@
+"""The booking's own page: where it went, and the whole story of how."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
+
+from bookings.admin import BookingAdmin as MirrorBookingAdmin
+from bookings.browsing import display
+from bookings.filters import ChoiceFilter
+from bookings.models import Booking, Invitee
+from integrations.admin.booking_page import page
+from integrations.destinations import destinations, failed_chains
+
+
+class DestinationsChangeList(ChangeList):
+    """Look up the destinations of a whole page of bookings at once."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        """Give each booking of the page its destinations."""
+        super().get_results(request)
+        rows: list[Any] = list(self.result_list)
+        found = destinations(rows)
+        for row in rows:
+            row.destinations = found[row.pk]
+        self.result_list = rows
+
+
+class SyncFilter(ChoiceFilter):
+    """Whether the booking failed to reach a destination."""
+
+    title = "sync"
+    parameter_name = "sync"
+    choices_offered = [("failed", "Failed somewhere")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Booking]) -> QuerySet[Booking]:
+        """Keep the bookings with a failed delivery that nothing repaired."""
+        if not self.value():
+            return queryset
+        invitees = Invitee.objects.filter(chain__in=failed_chains()).order_by()
+        return queryset.filter(pk__in=invitees.values("booking"))
+
+
+admin.site.unregister(Booking)
+
+
+@admin.register(Booking)
+class BookingAdmin(MirrorBookingAdmin):
+    """The bookings, each with the state and the link of every destination."""
+
+    list_display = (*MirrorBookingAdmin.list_display, "where_it_went")
+    list_filter = (
+        MirrorBookingAdmin.list_filter[0],
+        SyncFilter,
+        *MirrorBookingAdmin.list_filter[1:],
+    )
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        """Return the list that knows destinations."""
+        return DestinationsChangeList
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """Show a booking with its invitees, destinations and timeline."""
+        booking = self.get_object(request, object_id)
+        context = page(booking, user=request.user) if booking else {}
+        return super().change_view(
+            request, object_id, form_url, {**context, **(extra_context or {})}
+        )
+
+    @display(description="destinations")
+    def where_it_went(self, booking: Any) -> str:
+        """Show each destination's state, linked to what exists there."""
+        return render_to_string(
+            "admin/calsync/destination_badges.html", {"destinations": booking.destinations}
+        )

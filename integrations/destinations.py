@@ -1,0 +1,153 @@
+"""Say where bookings stand at every destination now: the latest delivery of a chain, connection and rule decides.
+
+Reads only, in bulk: the list of bookings asks for a page of them at once, in three queries.
+"""
+
+import enum
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from django.db.models import Exists, OuterRef, QuerySet
+
+from bookings.models import Booking, Invitee
+from integrations.models import Connection, Delivery, RemoteRecord
+
+
+class Standing(enum.StrEnum):
+    """How a destination stands, the most pressing first."""
+
+    FAILED = "failed"
+    PAUSED = "paused"
+    RETRYING = "retrying"
+    WAITING = "waiting"
+    SYNCED = "synced"
+    SKIPPED = "nothing to do"
+
+
+_URGENCY = {standing: place for place, standing in enumerate(Standing)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Destination:
+    """Hold how one connection stands for one meeting; `records` exist over there, the newest written first."""
+
+    connection: Connection
+    invitee: Invitee
+    delivery: Delivery
+    standing: Standing
+    records: tuple[RemoteRecord, ...]
+
+    @property
+    def state(self) -> str:
+        """Return the standing's word."""
+        return self.standing.value
+
+    @property
+    def url(self) -> str:
+        """Return the link to what was written last, if it has one."""
+        return next((record.url for record in self.records if record.url), "")
+
+    @property
+    def error(self) -> str:
+        """Return what went wrong: the delivery's error, or why its connection is paused."""
+        if self.standing == Standing.PAUSED:
+            return self.connection.state_reason
+        return self.delivery.error if self.is_troubled else ""
+
+    @property
+    def hint(self) -> str:
+        """Return what a person can do about it."""
+        if self.standing == Standing.PAUSED:
+            return (
+                self.connection.state_hint
+                or "Mend the connection, then resume it: all that waits is sent."
+            )
+        return self.delivery.hint if self.is_troubled else ""
+
+    @property
+    def is_troubled(self) -> bool:
+        """Tell whether a person may have to look."""
+        return self.standing in {Standing.FAILED, Standing.PAUSED, Standing.RETRYING}
+
+    @property
+    def can_retry(self) -> bool:
+        """Tell whether an operator may send it again."""
+        return self.standing in {Standing.FAILED, Standing.SKIPPED}
+
+
+def latest_deliveries() -> QuerySet[Delivery]:
+    """Return the deliveries that no later one of the same chain, connection and rule has replaced."""
+    later = Delivery.objects.filter(
+        chain=OuterRef("chain"),
+        connection=OuterRef("connection"),
+        rule=OuterRef("rule"),
+        id__gt=OuterRef("id"),
+    )
+    return Delivery.objects.filter(~Exists(later))
+
+
+def failed_chains() -> QuerySet[Delivery, int]:
+    """Return the ids of chains that failed somewhere and were not repaired by a later delivery."""
+    failed = latest_deliveries().filter(state=Delivery.State.FAILED)
+    return failed.order_by().values_list("chain_id", flat=True)
+
+
+def destinations(bookings: Collection[Booking]) -> dict[int, list[Destination]]:
+    """Return each booking's destinations by its id, one a connection: the most pressing of its meetings."""
+    return {pk: _worst_of_each(found) for pk, found in every_destination(bookings).items()}
+
+
+def every_destination(bookings: Collection[Booking]) -> dict[int, list[Destination]]:
+    """Return each booking's destinations by its id, one for every meeting, connection and rule."""
+    invitees = Invitee.objects.filter(booking__in=bookings, chain__isnull=False)
+    chains = list(invitees.order_by("id").values_list("booking_id", "chain_id"))
+    standing = _by_chain({chain_id for _, chain_id in chains})
+    found: dict[int, list[Destination]] = {booking.pk: [] for booking in bookings}
+    for booking_id, chain_id in chains:
+        found[booking_id] += standing.get(chain_id, [])
+    return found
+
+
+def _by_chain(chains: set[int]) -> dict[int, list[Destination]]:
+    records: dict[tuple[int, int], list[RemoteRecord]] = defaultdict(list)
+    for record in RemoteRecord.objects.filter(chain_id__in=chains).order_by("-updated_at", "-id"):
+        records[record.chain_id, record.connection_id].append(record)
+    found: dict[int, list[Destination]] = defaultdict(list)
+    rows = (
+        latest_deliveries()
+        .filter(chain_id__in=chains)
+        .select_related("connection", "chain", "rule")
+    )
+    for delivery in rows.defer("chain__raw").order_by("connection__name", "id"):
+        destination = Destination(
+            connection=delivery.connection,
+            invitee=delivery.chain,
+            delivery=delivery,
+            standing=_standing(delivery),
+            records=tuple(records[delivery.chain_id, delivery.connection_id]),
+        )
+        found[delivery.chain_id].append(destination)
+    return found
+
+
+def _standing(delivery: Delivery) -> Standing:
+    match delivery.state:
+        case Delivery.State.DELIVERED:
+            return Standing.SYNCED
+        case Delivery.State.SKIPPED:
+            return Standing.SKIPPED
+        case Delivery.State.FAILED:
+            return Standing.FAILED
+    if delivery.connection.state == Connection.State.PAUSED:
+        return Standing.PAUSED
+    return Standing.RETRYING if delivery.attempt_count > 1 or delivery.error else Standing.WAITING
+
+
+def _worst_of_each(found: Iterable[Destination]) -> list[Destination]:
+    worst: dict[int, Destination] = {}
+    for destination in found:
+        known = worst.setdefault(destination.connection.pk, destination)
+        if _URGENCY[destination.standing] < _URGENCY[known.standing]:
+            worst[destination.connection.pk] = destination
+    return list(worst.values())

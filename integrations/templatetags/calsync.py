@@ -1,0 +1,73 @@
+"""Filters of the admin's own pages: values in, plain text out; Django escapes what they return."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from django import template
+from django.utils import timezone
+from django.utils.timesince import timesince, timeuntil
+
+register = template.Library()
+
+_TONES: Mapping[str, str] = {
+    "active": "success", "healthy": "success", "synced": "success", "delivered": "success", "processed": "success",
+    "waiting": "info", "sending": "info", "received": "info", "rescheduled": "info", "booked": "success",
+    "retrying": "warning", "paused": "warning", "degraded": "warning", "temporary": "warning", "lost": "warning",
+    "failed": "danger", "no-show": "danger", "no_show": "danger", "disabled": "danger",
+}  # fmt: skip
+
+
+@register.filter
+def tone(state: str) -> str:
+    """Return the badge colour of a state; what needs nobody stays grey."""
+    return _TONES.get(state, "default")
+
+
+@register.filter
+def pretty(value: object) -> str:
+    """Return JSON over several lines; text that is no JSON as it is."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            return str(value)
+    return json.dumps(value, indent=2, ensure_ascii=False, default=str)
+
+
+@register.filter
+def body(content: bytes | memoryview) -> str:
+    """Return bytes that came in as readable text; bytes that are no UTF-8 are shown by their number."""
+    return pretty(bytes(content).decode("utf-8", errors="backslashreplace"))
+
+
+@register.filter
+def moment(when: datetime | None) -> str:
+    """Return a time in UTC, to the second."""
+    return f"{when.astimezone(UTC):%a %d %b %Y, %H:%M:%S} UTC" if when else "-"
+
+
+@register.filter
+def ago(when: datetime | None) -> str:
+    """Say how far away a time is: "in 5 minutes" or "2 days ago"."""
+    if when is None:
+        return "never"
+    now = timezone.now()
+    return (
+        f"in {timeuntil(when, now, depth=1)}"
+        if when > now
+        else f"{timesince(when, now, depth=1)} ago"
+    )
+
+
+@register.filter
+def is_web(url: str) -> bool:
+    """Tell whether a URL may become a link: another scheme could run a script."""
+    return url.lower().startswith(("https://", "http://"))
+
+
+@register.filter
+def milliseconds(attempt: object) -> int | None:
+    """Return how long an attempt took."""
+    started, finished = getattr(attempt, "started_at", None), getattr(attempt, "finished_at", None)
+    return round((finished - started).total_seconds() * 1000) if started and finished else None
