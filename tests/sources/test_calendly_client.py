@@ -276,6 +276,13 @@ def test_pages_of_old_answers_are_found_by_their_link(calendly, client):
     assert calendly.requests[1]["query"] == {"user": "U", "count": "100", "page_token": "two"}
 
 
+def test_a_list_that_is_none_is_not_taken_for_empty(calendly, client):
+    calendly.say("/event_types", 200, {"pagination": {}})
+
+    with pytest.raises(TemporaryError, match="no list"):
+        client.collect("/event_types")
+
+
 def test_pages_that_go_round_in_circles_end(calendly, client):
     page = {"collection": [], "pagination": {"next_page_token": "same"}}
     calendly.say("/event_types", 200, page)

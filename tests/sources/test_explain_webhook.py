@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 from django.core.management import call_command
 
-from tests.conftest import leave_out
 from tests.sources.loading import FOLDER, body
 
 pytestmark = pytest.mark.db_independent
@@ -108,7 +107,7 @@ def test_every_body_of_a_given_folder_is_answered():
     """CALSYNC_PAYLOADS names a folder of bodies that others published."""
     folder = Path(os.environ.get("CALSYNC_PAYLOADS", "-"))
     if not folder.is_dir():
-        leave_out("published bodies", "Name a folder of JSON bodies in CALSYNC_PAYLOADS.")
+        pytest.skip("CALSYNC_PAYLOADS names no folder of JSON bodies")
     files = sorted(folder.glob("*.json"))
 
     lines, status = explain(*files)

@@ -32,6 +32,8 @@ _LONGEST_WAIT = 3600.0
 _BOOKING_PATH = re.compile(r"/scheduled_events/([A-Za-z0-9_-]+)/?$")
 _RECONNECT = "Connect the Calendly account again: its token is missing, expired or was revoked."
 
+_LASTING = "Nothing to do: it is tried again. If it lasts, see https://www.calendlystatus.com."
+
 
 class NotFoundError(PermanentError):
     """Calendly knows no such object, or does not show it to this account."""
@@ -82,6 +84,8 @@ class CalendlyClient:
         query = {**(params or {}), "count": str(PAGE_SIZE)}
         while True:
             page = self.get(path, query)
+            if not isinstance(page.get("collection"), list):
+                raise TemporaryError(f"Calendly's answer to {path} is no list.", hint=_LASTING)
             found += page.children("collection")
             token = _next_token(page.child("pagination"))
             if not token:
@@ -129,22 +133,7 @@ class CalendlyClient:
             params=params,
             json_body=json_body,
         )
-        if response.status_code == 429:
-            raise ThrottledError(
-                "Calendly asks to slow down.",
-                hint="Nothing to do: it goes on when the request budget is refilled.",
-                retry_after=_wait(response),
-            )
-        body = _json(response)
-        if body is None or response.status_code >= 500:
-            raise TemporaryError(
-                f"Calendly answered {response.status_code} without a usable body.",
-                hint="Nothing to do: it is tried again. If it lasts, see https://www.calendlystatus.com.",
-                ambiguous=method != "GET",
-            )
-        if not response.ok or response.is_redirect:
-            _refuse(response.status_code, body)
-        return body
+        return _read(response, is_write=method != "GET")
 
 
 def fetch_meeting(
@@ -175,6 +164,26 @@ def _next_token(pagination: Fields) -> str:
     token = pagination.text("next_page_token")
     in_link = parse_qs(urlsplit(pagination.text("next_page")).query).get("page_token", [""])
     return token or in_link[0]
+
+
+def _read(response: requests.Response, *, is_write: bool) -> Fields:
+    """Return the answer's object, or raise what its status means."""
+    status = response.status_code
+    if status == 429:
+        raise ThrottledError(
+            "Calendly asks to slow down.",
+            hint="Nothing to do: it goes on when the request budget is refilled.",
+            retry_after=_wait(response),
+        )
+    body = _json(response)
+    if body is None or status >= 500:
+        said = _said(body) if body else "no JSON object."
+        raise TemporaryError(
+            f"Calendly answered {status}: {said}", hint=_LASTING, ambiguous=is_write
+        )
+    if status >= 300:
+        _refuse(status, body)
+    return body
 
 
 def _json(response: requests.Response) -> Fields | None:
