@@ -116,7 +116,7 @@ class SalesforceClient:
         except TemporaryError as error:
             error.ambiguous = False  # a second log-in leaves nothing behind
             raise
-        session = _session_from(_reply(response, write=False))
+        session = session_from(_reply(response, write=False))
         with _sessions_lock:
             _sessions[self._key] = session
         return session
@@ -172,7 +172,13 @@ class SalesforceClient:
                 del _sessions[self._key]
 
 
-def _session_from(reply: Reply) -> Session:
+def session_from(reply: Reply) -> Session:
+    """Return the session that an answer to a log-in grants, its address checked before it is ever used.
+
+    Raises:
+        ConfigurationError: the log-in is refused, or the address is not allowed.
+        TemporaryError: it cannot be decided now.
+    """
     if reply.problem:
         raise as_token_error(reply.problem)
     body = reply.body if isinstance(reply.body, Mapping) else {}
@@ -188,11 +194,12 @@ def _session_from(reply: Reply) -> Session:
 
 def _reply(response: requests.Response, *, write: bool) -> Reply:
     body = _body(response)
+    succeeded = response.status_code in {200, 201, 204}
     is_page = isinstance(body, str)  # a proxy's or a maintenance page, whatever its status says
-    if response.status_code in {200, 201, 204} and not is_page:
+    if succeeded and not is_page:
         return Reply(status=response.status_code, body=body)
     problem = read_problem(
-        status=max(response.status_code, 502) if response.ok else response.status_code,
+        status=502 if succeeded else response.status_code,
         body=body,
         retry_after=retry_after_seconds(response.headers, now=datetime.now(UTC)),
         write=write,

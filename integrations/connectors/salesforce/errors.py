@@ -50,6 +50,7 @@ _WAIT = Verdict(
     TemporaryError,
     "Nothing to do: it is tried again. If it lasts, see https://status.salesforce.com.",
 )
+_SLOW_DOWN = Verdict(ThrottledError, "Nothing to do: Salesforce asked us to wait.")
 _LOCKED = Verdict(
     TemporaryError, "Someone else is saving the same record; it is tried again.", 10.0
 )
@@ -206,14 +207,14 @@ def as_token_error(problem: Problem) -> IntegrationError:
 def _verdict(problem: Problem) -> Verdict:
     if "UNABLE_TO_LOCK_ROW" in problem.message:  # an Apex trigger reports it under its own code
         return _LOCKED
+    if problem.status == 429:
+        return _SLOW_DOWN
     if problem.code == "REQUEST_LIMIT_EXCEEDED" and "oncurrent" in problem.message:
         return _CONCURRENT
     return VERDICTS.get(problem.code) or _verdict_of_status(problem.status)
 
 
 def _verdict_of_status(status: int) -> Verdict:
-    if status == 429:
-        return Verdict(ThrottledError, _WAIT.hint)
     if status == 401:
         return _LOG_IN
     if status == 300:
