@@ -42,9 +42,9 @@ class CardWrite:
     event_id: int
     look_first: bool
 
-    def payload(self, part: str) -> dict[str, str]:
+    def payload(self, part: str) -> dict[str, str | int]:
         """Return the metadata by which a message is found again."""
-        return {"chain": self.chain, "event_id": str(self.event_id), "part": part}
+        return {"chain": self.chain, "event_id": self.event_id, "part": part}
 
 
 class SlackConnector(Connector):

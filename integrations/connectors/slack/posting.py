@@ -17,7 +17,7 @@ _METADATA = {"include_all_metadata": True, "limit": 200}
 #: Nothing is pinged and nothing is unfurled, whatever the text holds; `parse` stays unset.
 _SAFE = {"link_names": False, "unfurl_links": False, "unfurl_media": False}
 
-Payload = Mapping[str, str]
+Payload = Mapping[str, str | int]
 
 
 class Channel:
@@ -123,9 +123,7 @@ class Channel:
     def _find_id(self) -> str:
         """Return the channel's id, looked up by name if no message told it yet."""
         if not self.channel_id:
-            listed = self._pages(
-                "conversations.list", "channels", exclude_archived=True, limit=1000
-            )
+            listed = self._pages("conversations.list", "channels", exclude_archived=True, limit=999)
             named = (str(item["id"]) for item in listed if item.get("name") == self._name[1:])
             self.channel_id = next(named, "")
         if not self.channel_id:
