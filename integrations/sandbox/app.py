@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from werkzeug.wrappers import Request, Response
 
@@ -59,8 +60,9 @@ class SandboxApp:
         return outcome.response(environ, start_response)
 
     def _answer(self, request: Request) -> Outcome:
-        if not is_local(request.host):
-            return Outcome(web.text("The sandbox answers on loopback names only.", status=403))
+        origin = request.headers.get("Origin")
+        if not is_local(request.host) or (origin and not is_local(urlsplit(origin).netloc)):
+            return Outcome(web.text("The sandbox answers to this machine only.", status=403))
         prefix, _, rest = request.path.lstrip("/").partition("/")
         service = self.state.services.get(prefix)
         if service is not None:

@@ -13,8 +13,11 @@ FILES = {
     "/page/page.js": ("page.js", "text/javascript; charset=utf-8"),
     "/page/panels.js": ("panels.js", "text/javascript; charset=utf-8"),
     "/page/dom.js": ("dom.js", "text/javascript; charset=utf-8"),
+    "/page/faults.js": ("faults.js", "text/javascript; charset=utf-8"),
 }
-POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'"
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:"
+)
 
 
 def serve(path: str) -> Response:

@@ -140,6 +140,9 @@ class SlackApi:
 def arguments(request: Request) -> Json:
     """Return a method's arguments from query, form and JSON. Raises SlackError."""
     args: Json = {**request.args.to_dict(), **request.form.to_dict()}
+    basic = request.authorization
+    if basic is not None and basic.type == "basic":
+        args |= {"client_id": basic.username, "client_secret": basic.password}
     if request.mimetype != "application/json":
         return args
     try:
