@@ -20,7 +20,8 @@ EXPECTED = {
         restricted_action_non_threadable_channel method_not_supported_for_channel_type""",
     PermanentError: """msg_too_long msg_blocks_too_long invalid_blocks invalid_blocks_format
         invalid_metadata_format no_text too_many_attachments invalid_arguments invalid_arg_name invalid_charset
-        invalid_json json_not_object message_not_found cant_update_message edit_window_closed""",
+        invalid_json json_not_object message_not_found cant_update_message edit_window_closed
+        thread_not_found""",
 }
 CODES = [(code, error) for error, codes in EXPECTED.items() for code in codes.split()]
 

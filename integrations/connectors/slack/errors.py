@@ -144,6 +144,9 @@ VERDICTS: Mapping[str, Verdict] = {
         _RESTRICTED,
     ),
     **dict.fromkeys(PAYLOAD, _LAYOUT),
+    "thread_not_found": Verdict(
+        PermanentError, "The card was deleted in Slack; the meeting's next change posts a new one."
+    ),
     **dict.fromkeys(GONE, Verdict(PermanentError, "The message can no longer be changed.")),
 }  # fmt: skip
 
