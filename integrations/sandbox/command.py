@@ -8,15 +8,6 @@ from collections.abc import Callable
 
 from integrations.sandbox.server import SandboxServer, SandboxUnavailable
 
-DEFAULT_HOST = "127.0.0.1"
-DEFAULT_PORT = 8025
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options that both ways of starting share."""
-    parser.add_argument("--host", default=DEFAULT_HOST, help="a loopback address")
-    parser.add_argument("--port", type=int, default=DEFAULT_PORT)
-
 
 def run(*, host: str, port: int, say: Callable[[str], object]) -> None:
     """Serve until SIGINT or SIGTERM. Raises SandboxUnavailable if it cannot start."""
@@ -37,7 +28,8 @@ def _say(line: str) -> None:
 def main() -> int:
     """Start the sandbox without Django and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m integrations.sandbox", description=__doc__)
-    add_arguments(parser)
+    parser.add_argument("--host", default="127.0.0.1", help="a loopback address")
+    parser.add_argument("--port", type=int, default=8025)
     options = parser.parse_args()
     try:
         run(host=options.host, port=options.port, say=_say)
