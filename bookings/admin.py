@@ -109,7 +109,10 @@ class BookingAdmin(ReadOnlyAdmin):
     @display(description="starts", ordering="start_at", header=True)
     def when(self, booking: Booking) -> list[str]:
         """Show the start in UTC, and how far away it is."""
-        return [f"{booking.start_at:%a %d %b %Y, %H:%M} UTC", relative(booking)]
+        return [
+            f"{booking.start_at:%d %b %Y, %H:%M} UTC",
+            f"{booking.start_at:%a}, {relative(booking)}",
+        ]
 
     @display(description="event", ordering="name")
     def what(self, booking: Booking) -> str:

@@ -220,7 +220,7 @@ def changes_in_words(changes: Mapping[str, Any]) -> Iterator[Change]:
 
 def _in_words(value: object) -> str:
     match value:
-        case None | "" | [] | {}:
+        case None | "" | []:
             return "nothing"
         case bool():
             return "yes" if value else "no"

@@ -20,7 +20,7 @@ class InviteeRow:
     """Hold one invitee, the start in their own zone, and the bookings they came from and went to."""
 
     invitee: Invitee
-    local_start: datetime | None
+    local_start: str
     previous: Booking | None
     following: Booking | None
 
@@ -66,8 +66,8 @@ def _moved(old: Invitee, new: Invitee) -> bool:
     return old.uri == new.old_invitee_uri or new.uri == old.new_invitee_uri
 
 
-def _local(moment: datetime, zone: str) -> datetime | None:
+def _local(moment: datetime, zone: str) -> str:
     try:
-        return moment.astimezone(ZoneInfo(zone)) if zone else None
+        return f"{moment.astimezone(ZoneInfo(zone)):%a %d %b %Y, %H:%M}" if zone else ""
     except (KeyError, ValueError, OSError):
-        return None
+        return ""

@@ -100,6 +100,11 @@ class ConnectionAdmin(OperatedAdmin):
         self.log(request, rows, "Resumed.")
         messages.success(request, f"Resumed: {_names(rows)}. What waited is sent now.")
 
+    def offered(self, row: Connection) -> Iterable[Operation]:
+        """Offer to resume what is paused, and to pause what is not."""
+        hidden = "pause" if row.state == Connection.State.PAUSED else "resume"
+        return [operation for operation in self.operations if operation.name != hidden]
+
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         """Return the list that counts."""
         return CountingChangeList
@@ -120,18 +125,17 @@ class ConnectionAdmin(OperatedAdmin):
         self, request: HttpRequest, obj: Connection | None = None
     ) -> tuple[str, ...]:
         """Show the health of an existing connection."""
-        return self.health if obj else ()
+        return tuple(name for name in self.health if getattr(obj, name, None))
 
     def get_fieldsets(self, request: HttpRequest, obj: Connection | None = None) -> Any:
         """Put health, settings and secrets apart."""
-        names = list(self.get_form(request, obj, bool(obj), fields=None).base_fields)
         if obj is None:
-            return [(None, {"fields": names})]
-        secrets = [name for name in names if name.startswith("secret_")]
+            return [(None, {"fields": ["provider", "name"]})]
+        secrets = [name for name in connection_form(obj).base_fields if name.startswith("secret_")]
         if not self.has_change_permission(request, obj):
             secrets = []
         sections = [
-            ("Health", list(self.health)),
+            ("Health", list(self.get_readonly_fields(request, obj))),
             ("Settings", ["name", "settings", "parallelism"]),
             ("Secrets", secrets),
         ]

@@ -1,5 +1,6 @@
 """Deliveries: what was to go out, what came of it, and sending it again."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin, messages
@@ -14,6 +15,8 @@ from integrations.admin.operations import OperatedAdmin, Operation
 from integrations.admin.words import TONES, booking_link, short
 from integrations.models import Delivery
 from integrations.timeline import delivery_entry
+
+State = Delivery.State
 
 
 @admin.register(Delivery)
@@ -57,6 +60,10 @@ class DeliveryAdmin(OperatedAdmin, ReadOnlyAdmin):
         return super().change_view(
             request, object_id, form_url, {**context, **(extra_context or {})}
         )
+
+    def offered(self, row: Delivery) -> Iterable[Operation]:
+        """Offer a retry where there is something to retry."""
+        return self.operations if row.state in {State.FAILED, State.SKIPPED} else ()
 
     @display(description="created", ordering="id")
     def created(self, delivery: Delivery) -> str:

@@ -30,8 +30,8 @@ class ReadableJSONField(forms.JSONField):
 class SecretField(forms.CharField):
     """Take a new secret; empty keeps the stored one, which is never shown."""
 
-    def __init__(self, *, about: str = "", stored: bool = False, **kwargs: Any) -> None:
-        state = "Stored; leave empty to keep it." if stored else "Not set yet."
+    def __init__(self, *, about: str = "", stored: bool | None = None, **kwargs: Any) -> None:
+        state = {None: "", True: "Stored; leave empty to keep it.", False: "Not set yet."}[stored]
         widget = UnfoldAdminPasswordWidget(
             attrs={"autocomplete": "new-password"}, render_value=False
         )

@@ -4,6 +4,7 @@ An operation is a method `(request, queryset)`. It is offered as a list action a
 that POSTs. Unfold's own page actions are links, and a link must not change anything.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,11 +69,16 @@ class OperatedAdmin(ModelAdmin):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
         """Show a row with the buttons of its operations."""
-        permitted = self.operations if self.has_operate_permission(request) else ()
-        buttons = [(item, self.operation_url(object_id, item.name)) for item in permitted]
+        row = self.get_object(request, object_id)
+        offered = self.offered(row) if row and self.has_operate_permission(request) else ()
+        buttons = [(item, self.operation_url(object_id, item.name)) for item in offered]
         context = {"operations": buttons, **(extra_context or {})}
         response: HttpResponse = super().change_view(request, object_id, form_url, context)
         return response
+
+    def offered(self, row: Any) -> Iterable[Operation]:
+        """Return the operations that make sense for this row as it is."""
+        return self.operations
 
     def operation_url(self, object_id: object, name: str) -> str:
         """Return the address that starts an operation on a row."""

@@ -23,7 +23,9 @@ def booking_link(booking: Booking | None, *, text: str = "") -> str:
     if booking is None:
         return "-"
     url = reverse("admin:bookings_booking_change", args=[booking.pk])
-    return format_html('<a class="cs-link" href="{}">{}</a>', url, text or booking)
+    return format_html(
+        '<a class="text-primary-600 hover:underline" href="{}">{}</a>', url, text or booking
+    )
 
 
 def short(text: str) -> str:

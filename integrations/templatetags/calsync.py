@@ -61,6 +61,12 @@ def ago(when: datetime | None) -> str:
 
 
 @register.filter
+def due(when: datetime) -> str:
+    """Say when something is due: "in 5 minutes", or as soon as a worker is free."""
+    return ago(when) if when > timezone.now() else "as soon as a worker is free"
+
+
+@register.filter
 def is_web(url: str) -> bool:
     """Tell whether a URL may become a link: another scheme could run a script."""
     return url.lower().startswith(("https://", "http://"))
