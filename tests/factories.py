@@ -6,8 +6,10 @@ An invitee is the first of its chain and announced unless told otherwise; a deli
 import hashlib
 import json
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
+from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import Permission, User
 from factory.declarations import (
     LazyAttribute,
@@ -18,7 +20,7 @@ from factory.declarations import (
     SubFactory,
     Trait,
 )
-from factory.django import DjangoModelFactory, Password
+from factory.django import DjangoModelFactory
 from factory.helpers import lazy_attribute, post_generation
 
 from bookings.models import (
@@ -346,6 +348,12 @@ class RefetchRequestFactory(DjangoModelFactory[RefetchRequest]):
     created_at = NOW
 
 
+@cache
+def hashed_password() -> str:
+    """Return the hash of "password", made once: hashing is slow on purpose."""
+    return make_password("password")
+
+
 class StaffUserFactory(DjangoModelFactory[User]):
     """`permissions=["integrations.change_delivery"]` grants them; without any, staff see nothing."""
 
@@ -355,7 +363,7 @@ class StaffUserFactory(DjangoModelFactory[User]):
 
     username = Sequence(lambda n: f"staff{n}")
     email = LazyAttribute(lambda o: f"{o.username}@example.com")
-    password = Password("password")
+    password = LazyFunction(hashed_password)
     is_staff = True
 
     @post_generation
