@@ -21,6 +21,8 @@ class Person:
 class Meeting:
     """Hold the present state of one reschedule chain, of which the newest invitee is the truth.
 
+    A cancel counts once it is announced: one that may be half of a reschedule does not cancel the meeting.
+
     `key` names the chain for ever: the last segment of its first invitee's URI. `timezone` is the invitee's
     IANA name or empty. `reschedule_count` is how often it moved. Times are aware, UTC.
     """
@@ -87,7 +89,7 @@ def _meeting(members: list[Invitee]) -> Meeting:
         booking_id=booking.pk,
         booking_uri=booking.uri,
         invitee_uri=head.uri,
-        is_canceled=head.is_canceled,
+        is_canceled=head.cancel_announced_at is not None,
         is_no_show=head.is_no_show,
         name=booking.name,
         start_at=booking.start_at,

@@ -139,6 +139,8 @@ def reconcile_event_type(snapshot: EventTypeSnapshot, *, origin: Origin) -> Reco
         "scheduling_url": snapshot.scheduling_url,
         "deleted_at": snapshot.deleted_at,
     }
+    if not snapshot.name:
+        del values["name"]  # a body that only names a deleted type takes its name away from nobody
     row, changes = write(
         EventType, snapshot.uri, values, updated_at=snapshot.updated_at, observed_at=origin.now,
         digest=content_hash(snapshot), raw=snapshot.raw,

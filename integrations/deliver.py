@@ -50,9 +50,12 @@ Clock = Callable[[], datetime]
 DEFAULT_THROTTLE = 60.0
 
 
-def deliver(delivery_id: int, *, clock: Clock) -> Delivery.State | None:
-    """Send one delivery and settle it; return its new state, or None when it was not ours to send."""
-    claim = outbox.claim(delivery_id, now=clock())
+def deliver(delivery_id: int, *, clock: Clock, probe: bool = False) -> Delivery.State | None:
+    """Send one delivery and settle it; return its new state, or None when it was not ours to send.
+
+    `probe` lets it through to a connection whose breaker is open, to see whether it answers again.
+    """
+    claim = outbox.claim(delivery_id, now=clock(), probe=probe)
     if claim is None:
         return None
     recorder = Recorder()

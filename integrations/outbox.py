@@ -98,13 +98,19 @@ def _first_of_chain(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
     return deliveries.filter(~Exists(earlier), ~Exists(in_flight))
 
 
-def claim(delivery_id: int, *, now: datetime) -> Claim | None:
-    """Take a delivery for sending, or return None when another worker was faster or it is no longer due."""
+def claim(delivery_id: int, *, now: datetime, probe: bool = False) -> Claim | None:
+    """Take a delivery for sending, or return None when it is no longer due or another worker was faster.
+
+    Nothing is due at a connection that was paused, throttled or found failing meanwhile; `probe` may try the last.
+    """
     lease = now + timedelta(seconds=settings.DELIVERY_LEASE_SECONDS)
     try:
         with transaction.atomic():
             taken = Delivery.objects.filter(
-                pk=delivery_id, state=State.WAITING, not_before__lte=now
+                pk=delivery_id,
+                state=State.WAITING,
+                not_before__lte=now,
+                connection__in=_open(now=now, probe=probe),
             ).update(
                 state=State.SENDING, lease_expires_at=lease, attempt_count=F("attempt_count") + 1
             )
@@ -113,9 +119,19 @@ def claim(delivery_id: int, *, now: datetime) -> Claim | None:
         return None
 
 
+def _open(*, now: datetime, probe: bool) -> QuerySet[Connection]:
+    if probe:
+        return Connection.objects.exclude(state=Connection.State.PAUSED)
+    return Connection.objects.open_at(now).filter(state=Connection.State.HEALTHY)
+
+
 def _begin_attempt(delivery_id: int, *, now: datetime) -> Claim:
     delivery = Delivery.objects.select_related("event", "connection").get(pk=delivery_id)
-    look_first = delivery.attempts.filter(ambiguous=True).exists()
+    look_first = DeliveryAttempt.objects.filter(
+        ambiguous=True,
+        delivery__chain=delivery.chain_id,
+        delivery__connection=delivery.connection_id,
+    ).exists()
     attempt = DeliveryAttempt.objects.create(
         delivery=delivery, number=delivery.attempt_count, started_at=now
     )

@@ -86,12 +86,21 @@ def _send_batch(connection_id: int) -> int:
     connection = Connection.objects.open_at(now).filter(pk=connection_id).first()
     if connection is None:
         return 0
-    limit = connection.parallelism * _BATCH
     if connection.state == Connection.State.DEGRADED:
-        limit = 1 if breaker.may_probe(connection, now=now) else 0
-    due = outbox.due(connection_id, now=now, limit=limit)
+        return _send_probe(connection)
+    due = outbox.due(connection_id, now=now, limit=connection.parallelism * _BATCH)
     _deliver_all(due, threads=min(connection.parallelism, len(due)))
     return len(due)
+
+
+def _send_probe(connection: Connection) -> int:
+    """Send one delivery to see whether a failing connection answers again; return how many were tried."""
+    now = timezone.now()
+    due = outbox.due(connection.pk, now=now, limit=1)
+    if not due or not breaker.may_probe(connection, now=now):
+        return 0
+    deliver(due[0], clock=timezone.now, probe=True)
+    return 1
 
 
 def _deliver_all(delivery_ids: list[int], *, threads: int) -> None:

@@ -64,7 +64,9 @@ class Task:
 
     def record(self, object_type: str, key: str = "") -> Record | None:
         """Return what exists of this type and key, if anything does."""
-        matches = (item for item in self.records if (item.object_type, item.key) == (object_type, key))
+        matches = (
+            item for item in self.records if (item.object_type, item.key) == (object_type, key)
+        )
         return next(matches, None)
 
 
@@ -136,6 +138,7 @@ class Connector(ABC):
 
         Raises:
             PermanentError, RuleError: it can never be done, with a hint.
+            ConfigurationError: the connection's settings are wrong.
         """
 
     @abstractmethod

@@ -28,8 +28,8 @@ def delivery(rule):
     return DeliveryFactory.create(rule=rule)
 
 
-def send(delivery, *, at=NOW):
-    deliver(delivery.pk, clock=lambda: at)
+def send(delivery, *, at=NOW, probe=False):
+    deliver(delivery.pk, clock=lambda: at, probe=probe)
     delivery.refresh_from_db()
     return delivery
 
@@ -112,11 +112,11 @@ def test_a_temporary_failure_waits_by_the_schedule_and_ends_exhausted(delivery):
     ScriptedConnector.plays(*[TemporaryError("down")] * 20)
     waits, at = [], NOW
     for _ in range(len(outbox.RETRY_SCHEDULE)):
-        send(delivery, at=at)
+        send(delivery, at=at, probe=True)
         waits.append(delivery.not_before - at)
         at = delivery.not_before
 
-    send(delivery, at=at)
+    send(delivery, at=at, probe=True)
 
     assert (delivery.state, delivery.failure_class) == (State.FAILED, "exhausted")
     for wait, planned in zip(waits, outbox.RETRY_SCHEDULE, strict=True):
@@ -195,11 +195,20 @@ def test_failures_in_a_row_open_the_breaker_and_a_success_lets_all_go(rule, targ
     assert outbox.waiting_connections(now=NOW) == []
 
     send(deliveries[-1], at=target.not_before)
+    assert deliveries[-1].state == State.WAITING
+    send(deliveries[-1], at=target.not_before, probe=True)
 
     at = target.not_before
     target.refresh_from_db()
     assert (target.state, target.consecutive_failures) == (Connection.State.HEALTHY, 0)
     assert len(due(target, at=at)) == breaker.FAILURES_TO_OPEN
+
+
+def test_what_was_due_is_not_sent_once_its_connection_is_paused(delivery, target):
+    breaker.pause(target, now=NOW, reason="token revoked")
+
+    assert outbox.claim(delivery.pk, now=NOW) is None
+    assert outbox.claim(delivery.pk, now=NOW, probe=True) is None
 
 
 def test_one_prober_at_a_time_goes_through_an_open_breaker(target):
