@@ -79,7 +79,7 @@ class SandboxServer:
             )
         self.state.calendly.sender.start()
         self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.05,), name="sandbox", daemon=True
+            target=self._server.serve_forever, args=(0.01,), name="sandbox", daemon=True
         )
         self._thread.start()
         return self

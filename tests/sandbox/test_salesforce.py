@@ -284,7 +284,7 @@ def test_the_duplicate_rule_names_the_match_and_may_be_waved_through(
     allowed = salesforce.post("/sobjects/Lead", **person)
 
     error = refused.json()[0]
-    match = error["duplicateResult"]["matchResults"][0]
+    match = error["duplicateResut"]["matchResults"][0]
     assert error["errorCode"] == "DUPLICATES_DETECTED"
     assert match["matchRecords"][0]["record"]["Id"].startswith("003")
     assert allowed.status_code == status

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 PEOPLE = ("Lead", "Contact")
 RULE = "Same_Email"
+# Salesforce spells it so in its answers; some API versions are said to spell it in full.
+RESULT_KEY = "duplicateResut"
 QUESTION = "Use one of these records?"
 
 
@@ -30,7 +32,7 @@ def check(org: "SalesforceOrg", kind: ObjectType, values: Json, *, allow: bool) 
         raise SalesforceError(
             "DUPLICATES_DETECTED",
             QUESTION,
-            more={"duplicateResult": _result(kind, found, allow_save=mode == "alert")},
+            more={RESULT_KEY: _result(kind, found, allow_save=mode == "alert")},
         )
 
 
