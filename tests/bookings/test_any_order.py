@@ -66,7 +66,7 @@ def _invitees():
 
 
 def _meetings():
-    chains = Invitee.objects.values_list("chain", flat=True).distinct()
+    chains = Invitee.objects.order_by("chain").values_list("chain", flat=True).distinct()
     meetings = [load_meeting(chain) for chain in chains if chain]
     return sorted(
         (m.key, m.start_at, m.is_canceled, m.is_no_show, m.reschedule_count) for m in meetings

@@ -69,9 +69,10 @@ class Road:
         until = now + timedelta(hours=1)
         inbox.drain(until=until, clock=lambda: now)
         refetch.drain(until=until, clock=lambda: now)
-        self._send(now)
+        self.send(now)
 
-    def _send(self, now: datetime) -> None:
+    def send(self, now: datetime) -> None:
+        """Carry out the deliveries that are due."""
         for connection in (self.salesforce, self.slack):
             sent: list[object] = [True]
             while any(sent):
