@@ -5,8 +5,9 @@ from datetime import datetime, timedelta
 from queue import Empty, SimpleQueue
 
 from celery import shared_task
+from celery.signals import task_prerun
 from django.conf import settings
-from django.db import connections
+from django.db import connection, connections
 from django.utils import timezone
 
 from integrations import breaker, health, inbox, outbox, refetch
@@ -31,6 +32,17 @@ def nudge_connection(connection_id: int) -> bool:
 def nudge_refetch() -> bool:
     """Wake a worker for the bookings that are due to be read again."""
     return nudge("refetch", drain_refetch)
+
+
+@task_prerun.connect
+def drop_dead_connection(**_signal: object) -> None:
+    """Close a database connection that the server has cut, so that the task opens a new one.
+
+    Connections outlive their tasks, and Django looks for broken ones only around web requests: without this a
+    thread whose connection was cut would fail at every task it is given.
+    """
+    if connection.connection is not None and not connection.is_usable():
+        connection.close()
 
 
 @shared_task

@@ -1,8 +1,9 @@
 """Nudges and drains over a real broker: coalesced, never missed, and not needed."""
 
+import psycopg
 import pytest
 import redis
-from django.db import connections
+from django.db import connection, connections
 from django.utils import timezone
 
 from integrations import tasks
@@ -88,3 +89,16 @@ def test_the_inbox_is_drained_to_the_end(broker_url, subscription):
     assert tasks.drain_inbox() == 5
 
     assert not InboundWebhook.objects.filter(state="received").exists()
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_a_task_opens_a_connection_anew_that_the_server_has_cut(broker_url):
+    connection.ensure_connection()
+    server = connection.get_connection_params() | {"cursor_factory": None, "context": None}
+    with psycopg.connect(**{name: value for name, value in server.items() if value}) as other:
+        other.execute("SELECT pg_terminate_backend(%s)", [connection.connection.info.backend_pid])
+
+    outcome = tasks.drain_connection.apply(args=[0])
+
+    assert (outcome.state, outcome.result) == ("SUCCESS", 0)
