@@ -42,6 +42,7 @@ class Machine:
         self.group = ProcessGroup(directory / "logs")
         self.web_port = free_port()
         self.environment = environment
+        self.worker_threads = 4
         self._starts = 0
 
     @property
@@ -87,7 +88,7 @@ class Machine:
                 "--worker-class", "gthread", "--threads", "8",
             ],
             "worker": [
-                *_CELERY, "worker", "--pool", "threads", "--concurrency", "4",
+                *_CELERY, "worker", "--pool", "threads", "--concurrency", str(self.worker_threads),
                 "--without-gossip", "--without-mingle", "--loglevel", "INFO",
             ],
             "beat": [*_CELERY, "beat", "--schedule", str(self.directory / "beat-schedule")],

@@ -90,7 +90,7 @@ def test_a_revoked_token_pauses_slack_and_a_new_one_drains_it(machine):
     machine.until(lambda: len(machine.salesforce_chains()) == 5, "Salesforce has all five")
     assert machine.cards() == []
 
-    machine.sandbox.settings(slack_bot_token="xoxb-replaced")
+    machine.server.state.slack.tokens = {"xoxb-replaced"}
     machine.sandbox.clear_faults()
     slack = machine.connection("slack")
     slack.set_secrets({"bot_token": "xoxb-replaced"})
@@ -142,9 +142,9 @@ def _nothing_held(machine):
 
 
 def assert_mirror_is_true(machine):
-    ours = {(row.uri, row.status, row.start_time) for row in Booking.objects.all()}
+    ours = {(row.uri, row.status, row.start_at) for row in Booking.objects.all()}
     theirs = {
         (row["uri"], row["status"], datetime.fromisoformat(row["start_time"]))
-        for row in machine.sandbox.calendly()["scheduled_events"]
+        for row in machine.sandbox.calendly()["events"]
     }
     assert ours == theirs
