@@ -103,6 +103,8 @@ CONNECTORS = {
 }
 
 WEBHOOK_MAX_BODY_BYTES = env.int("WEBHOOK_MAX_BODY_BYTES", default=1_048_576)
+# Django's own limit must not be the lower one: it answers 400, where a webhook is told 413.
+DATA_UPLOAD_MAX_MEMORY_SIZE = max(2_621_440, WEBHOOK_MAX_BODY_BYTES + 1)
 # Calendly retries for 24 hours and may keep the first timestamp; a replay inside the window is harmless.
 WEBHOOK_TOLERANCE_SECONDS = env.int("WEBHOOK_TOLERANCE_SECONDS", default=24 * 3600 + 180)
 WEBHOOK_LATE_SECONDS = env.int("WEBHOOK_LATE_SECONDS", default=180)
@@ -178,6 +180,8 @@ UNFOLD = {
     "SITE_HEADER": "Calsync",
     "SITE_SUBHEADER": "Calendly, kept true elsewhere",
     "SITE_SYMBOL": "sync_alt",
+    "SIDEBAR": {"show_search": False, "navigation": "integrations.admin.navigation.sidebar"},
+    "DASHBOARD_CALLBACK": "integrations.admin.navigation.home",
 }
 
 # --- static files ---------------------------------------------------------------------------------------------------

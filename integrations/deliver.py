@@ -18,7 +18,6 @@ from bookings.meeting import load_meeting
 from bookings.models import Invitee
 from integrations import breaker, outbox
 from integrations.connectors.base import (
-    Account,
     Applied,
     Connector,
     Record,
@@ -92,7 +91,7 @@ def _attempt(claim: Claim, *, recorder: Recorder, clock: Clock) -> Settlement:
     except ConfigurationError as error:
         return _paused(delivery, error, now=clock())
     except PermanentError as error:
-        breaker.succeeded(connection, now=clock())
+        _note_answer(connection, recorder, now=clock())
         failure = Failure.CONFIGURATION if isinstance(error, RuleError) else Failure.PERMANENT
         return _failed(failure, error=str(error), hint=error.hint)
     except (OperationalError, InterfaceError):
@@ -101,8 +100,14 @@ def _attempt(claim: Claim, *, recorder: Recorder, clock: Clock) -> Settlement:
         logger.exception("Delivery crashed: delivery=%s", delivery.pk)
         hint = "A fault in Calsync. Report it with this text, then retry once it is mended."
         return _failed(Failure.CRASHED, error=traceback.format_exc(limit=-8), hint=hint)
-    breaker.succeeded(connection, now=clock())
+    _note_answer(connection, recorder, now=clock())
     return settlement
+
+
+def _note_answer(connection: Connection, recorder: Recorder, *, now: datetime) -> None:
+    """Count as a sign of life only what was really asked: a decision to do nothing proves nothing."""
+    if recorder.exchanges:
+        breaker.succeeded(connection, now=now)
 
 
 def _carry_out(claim: Claim, *, recorder: Recorder) -> Settlement:
@@ -175,12 +180,7 @@ def _record(row: RemoteRecord) -> Record:
 
 
 def _connector(connection: Connection, *, recorder: Recorder) -> Connector:
-    account = Account(
-        connection_id=connection.pk,
-        name=connection.name,
-        settings=connection.settings,
-        secrets=connection.secrets,
-    )
+    account = connection.open_account()
     return connector_class(connection.provider)(account, recorder=recorder)
 
 

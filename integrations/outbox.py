@@ -210,8 +210,13 @@ def _release(delivery: Delivery, *, now: datetime) -> int:
 
 
 def retry(deliveries: QuerySet[Delivery], *, now: datetime, by: str) -> int:
-    """Make failed and skipped deliveries wait to be sent at once, from the start of the schedule; return how many."""
+    """Make failed and skipped deliveries wait to be sent at once, from the start of the schedule; return how many.
+
+    They are sent as their rule says now: a person has mended it, perhaps, before asking.
+    """
     again = deliveries.filter(state__in=[State.FAILED, State.SKIPPED])
+    for rule in Rule.objects.filter(pk__in=again.values("rule")):
+        again.filter(rule=rule).update(action=rule.action, options=rule.options)
     count = again.update(
         state=State.WAITING, failure_class="", not_before=now, retry_count=0, settled_at=None,
         result=f"Retried by {by}.",

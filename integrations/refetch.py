@@ -12,10 +12,10 @@ from bookings.models import BookingEvent, RefetchRequest
 from bookings.origin import Origin
 from bookings.reconcile import Reconciled, announce_again, reconcile, stop_waiting
 from bookings.snapshots import MeetingSnapshot
-from integrations import rules
-from integrations.errors import IntegrationError, TemporaryError
+from integrations import breaker, rules
+from integrations.errors import ConfigurationError, IntegrationError, TemporaryError
 from integrations.models import Connection
-from integrations.sources.base import SourceAccount, get_source
+from integrations.sources.base import get_source
 
 logger = logging.getLogger(__name__)
 
@@ -65,6 +65,8 @@ def refetch(request: RefetchRequest, *, now: datetime) -> set[int]:
     except TemporaryError as error:
         return connections | _try_later(request, error, now=now)
     except IntegrationError as error:
+        if isinstance(error, ConfigurationError):
+            _pause(request, error, now=now)
         return connections | _give_up(request, f"{error} {error.hint}".strip(), now=now)
     return connections | _apply(request, snapshot, now=now)
 
@@ -77,16 +79,35 @@ def _claim(request: RefetchRequest, *, now: datetime) -> bool:
     return bool(claimed)
 
 
+def check_connection(connection: Connection) -> str:
+    """Call the source of the connection harmlessly and say who we are there.
+
+    Raises:
+        IntegrationError: it does not answer, or refuses us; the hint says what to do.
+    """
+    return get_source(connection.provider).check(connection.open_account())
+
+
 def _fetch(request: RefetchRequest) -> MeetingSnapshot | None:
-    provider, _, connection_id = request.account.partition(":")
-    connection = Connection.objects.filter(pk=int(connection_id or 0)).first()
+    connection = _connection(request)
     if connection is None or not request.booking_uri:
         return None
-    account = SourceAccount(
-        connection_id=connection.pk, name=connection.name,
-        settings=connection.settings, secrets=connection.secrets,
-    )  # fmt: skip
-    return get_source(provider).fetch_booking(account, booking_uri=request.booking_uri)
+    if connection.state == Connection.State.PAUSED:
+        raise ConfigurationError(connection.state_reason, hint=connection.state_hint)
+    source = get_source(connection.provider)
+    return source.fetch_booking(connection.open_account(), booking_uri=request.booking_uri)
+
+
+def _connection(request: RefetchRequest) -> Connection | None:
+    _, _, connection_id = request.account.partition(":")
+    return Connection.objects.filter(pk=int(connection_id or 0)).first()
+
+
+def _pause(request: RefetchRequest, error: ConfigurationError, *, now: datetime) -> None:
+    """Stop asking a source that refuses us, until a person mends the connection."""
+    connection = _connection(request)
+    if connection is not None:
+        breaker.pause(connection, now=now, reason=str(error), hint=error.hint)
 
 
 @transaction.atomic

@@ -36,7 +36,8 @@ class WebhookView(APIView):
         """Store one delivery and answer; a database connection that went stale is opened once more."""
         if _too_large(request):
             return _refuse(
-                status.HTTP_413_REQUEST_ENTITY_TOO_LARGE, "The body is larger than 1 MiB."
+                status.HTTP_413_REQUEST_ENTITY_TOO_LARGE,
+                f"The body is larger than {settings.WEBHOOK_MAX_BODY_BYTES} bytes.",
             )
         for last_try in (False, True):
             try:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
 from django.db.models import Count, QuerySet
@@ -12,12 +13,11 @@ from django.urls import reverse
 from django.utils import timezone
 
 from bookings.browsing import display
-from integrations import breaker, tasks
+from integrations import breaker, deliver, refetch, tasks
 from integrations.admin.connection_form import NewConnectionForm, connection_form
 from integrations.admin.operations import OperatedAdmin, Operation
 from integrations.admin.subscriptions import SubscriptionInline
 from integrations.admin.words import TONES
-from integrations.deliver import check_connection
 from integrations.destinations import latest_deliveries
 from integrations.errors import IntegrationError
 from integrations.models import Connection, Delivery
@@ -66,15 +66,13 @@ class ConnectionAdmin(OperatedAdmin):
         """Call each provider harmlessly and say what it answered."""
         for connection in queryset:
             try:
-                applied = check_connection(connection)
+                said = _check(connection)
             except IntegrationError as error:
                 messages.error(request, f"{connection}: {error} {error.hint}")
             except KeyError:
-                messages.warning(
-                    request, f"{connection}: nothing is sent there, so there is nothing to test."
-                )
+                messages.error(request, f"{connection}: {connection.provider} is not installed.")
             else:
-                messages.success(request, f"{connection}: {applied.summary}")
+                messages.success(request, f"{connection}: {said}")
 
     @admin.action(description="Pause", permissions=["operate"])
     def pause(self, request: HttpRequest, queryset: QuerySet[Connection]) -> None:
@@ -188,3 +186,9 @@ def _count(deliveries: QuerySet[Delivery]) -> Counter[int]:
 
 def _names(connections: Iterable[Connection]) -> str:
     return ", ".join(map(str, connections))
+
+
+def _check(connection: Connection) -> str:
+    if connection.provider in settings.CONNECTORS:
+        return deliver.check_connection(connection).summary
+    return refetch.check_connection(connection)

@@ -11,10 +11,6 @@ from pydantic_core import PydanticUndefined
 from integrations.connectors.base import Options, connector_class
 from integrations.sources.base import get_source
 
-_SOURCE_SECRETS = {
-    "access_token": "Personal access token of an owner or admin of the organization."
-}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
@@ -41,7 +37,8 @@ def get_provider(name: str) -> Provider:
             options_model=found.options_model,
         )
     if name in settings.SOURCES:
-        return Provider(name=name, label=get_source(name).label, secret_fields=_SOURCE_SECRETS)
+        source = get_source(name)
+        return Provider(name=name, label=source.label, secret_fields=source.secret_fields)
     return Provider(name=name, label=name)
 
 

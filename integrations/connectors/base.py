@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict
 
 from bookings.meeting import Meeting
 from integrations.http import Recorder
+from integrations.models import Account
 
 
 class Options(BaseModel):
@@ -105,16 +106,6 @@ class Applied:
     summary: str
     steps: tuple[Step, ...] = ()
     changed: bool = True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
-    """Hold what a connector needs of its connection; secrets never appear in its `repr`."""
-
-    connection_id: int
-    name: str
-    settings: Mapping[str, Any]
-    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 class Connector(ABC):

@@ -6,7 +6,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +26,7 @@ class DemoUnavailable(RuntimeError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Name everything that the demo's processes share; `broker_port` is 0 where REDIS_URL was given."""
+    """Name everything that the demo's processes share; `broker_port` is 0 where a broker was given."""
 
     directory: Path
     web_port: int
@@ -69,11 +69,10 @@ def choose(
     directory: Path,
     web_port: int,
     sandbox_port: int,
-    given: Mapping[str, str],
+    redis_url: str,
     say: Callable[[str], object],
 ) -> Place:
     """Return a place with ports that are free; a taken one is replaced, and said so."""
-    redis_url = given.get("REDIS_URL", "")
     broker_port = 0 if redis_url else free_port()
     return Place(
         directory=directory.resolve(),

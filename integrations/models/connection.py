@@ -1,13 +1,24 @@
 """A configured account at a provider, its health, and what we know exists over there."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.db import models
 from django.db.models import Q
 
 from integrations import vault
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """Hold what a source or connector needs of its connection; secrets never appear in its `repr`."""
+
+    connection_id: int
+    name: str
+    settings: Mapping[str, Any]
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 class ConnectionQuerySet(models.QuerySet["Connection"]):
@@ -81,6 +92,16 @@ class Connection(models.Model):
     def set_secrets(self, secrets: Mapping[str, str]) -> None:
         """Seal the secrets into the row, without saving it."""
         self.sealed_secrets = vault.seal(secrets)
+
+    def open_account(self) -> Account:
+        """Return the connection as values, its secrets decrypted.
+
+        Raises:
+            ConfigurationError: no configured key opens them.
+        """
+        return Account(
+            connection_id=self.pk, name=self.name, settings=self.settings, secrets=self.secrets
+        )
 
     @property
     def account(self) -> str:

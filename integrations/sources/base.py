@@ -7,15 +7,16 @@ calls the provider.
 import enum
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from django.conf import settings
 from django.utils.module_loading import import_string
 
 from bookings.snapshots import MeetingSnapshot, Snapshot
+from integrations.models import Account
 
 
 class SignatureOutcome(enum.StrEnum):
@@ -63,20 +64,16 @@ class NotUnderstood:
 Parsed = Understood | NotUnderstood
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceAccount:
-    """Hold what a source needs of its connection; secrets never appear in its `repr`."""
-
-    connection_id: int
-    name: str
-    settings: Mapping[str, Any]
-    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
-
-
 class Source(ABC):
     """Bring bookings in from one kind of system."""
 
     label: ClassVar[str]
+    #: Names of the secrets of a connection, with help texts.
+    secret_fields: ClassVar[Mapping[str, str]]
+
+    @abstractmethod
+    def check(self, account: Account) -> str:
+        """Call the provider harmlessly and say who we are there; raises like `fetch_booking`."""
 
     @abstractmethod
     def verify(
@@ -89,7 +86,7 @@ class Source(ABC):
         """Read a webhook's body; never raises for bad input."""
 
     @abstractmethod
-    def fetch_booking(self, account: SourceAccount, *, booking_uri: str) -> MeetingSnapshot | None:
+    def fetch_booking(self, account: Account, *, booking_uri: str) -> MeetingSnapshot | None:
         """Ask the provider for a booking with all its invitees; None when it does not exist there.
 
         Raises:

@@ -3,8 +3,11 @@ from django.contrib.admin.models import LogEntry
 from django.test import Client
 from django.urls import reverse
 
+from bookings.models import RefetchRequest
 from integrations.models import Connection, Delivery, InboundWebhook
+from integrations.sandbox import SandboxServer
 from tests.factories import (
+    BookingFactory,
     ConnectionFactory,
     DeliveryFactory,
     InboundWebhookFactory,
@@ -169,9 +172,28 @@ def test_testing_a_connection_says_what_the_provider_answered(
     assert said in page.content.decode()
 
 
-def test_testing_a_source_says_that_nothing_is_sent_there(operator):
-    connection = ConnectionFactory.create(provider="calendly")
+@pytest.mark.parametrize(
+    ("token", "said"),
+    [("sandbox-calendly-pat", "Connected to Calendly as Olivia Owens"), ("wrong", "is missing")],
+)
+def test_testing_calendly_says_whose_token_it_is(operator, settings, token, said):
+    connection = ConnectionFactory.create(provider="calendly", secrets={"access_token": token})
+    with SandboxServer() as server:
+        settings.CALENDLY_API_URL = f"{server.url}/calendly"
 
-    page = operator.post(_url("integrations_connection", connection, "test"), follow=True)
+        page = operator.post(_url("integrations_connection", connection, "test"), follow=True)
 
-    assert "nothing to test" in page.content.decode()
+    assert said in page.content.decode()
+
+
+def test_reading_a_booking_again_notes_that_calendly_is_to_be_asked(operator):
+    booking = BookingFactory.create(account="calendly:7")
+
+    operator.post(_url("bookings_booking", booking, "read_again"))
+
+    request = RefetchRequest.objects.get()
+    assert (request.booking_uri, request.reason, request.account) == (
+        booking.uri,
+        "operator",
+        "calendly:7",
+    )

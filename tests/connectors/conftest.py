@@ -3,9 +3,9 @@ from typing import Any
 
 import pytest
 
-from integrations.connectors.base import Account
 from integrations.connectors.salesforce.connector import SalesforceConnector
 from integrations.http import Recorder
+from integrations.models import Account
 from integrations.sandbox import SandboxServer
 from tests.connectors.harness import Driver
 

@@ -10,7 +10,6 @@ from typing import Any
 
 from bookings.meeting import Meeting
 from integrations.connectors.base import (
-    Account,
     Applied,
     Connector,
     Decision,
@@ -19,6 +18,7 @@ from integrations.connectors.base import (
     connector_class,
 )
 from integrations.http import Recorder
+from integrations.models import Account
 from integrations.sandbox import SandboxServer
 from integrations.sandbox.config import SandboxConfig
 from tests.connectors.builders import Memory, make_meeting, make_task

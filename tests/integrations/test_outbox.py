@@ -14,7 +14,7 @@ from integrations.errors import (
     TemporaryError,
     ThrottledError,
 )
-from integrations.models import Connection, Delivery, DeliveryAttempt, RemoteRecord
+from integrations.models import Account, Connection, Delivery, DeliveryAttempt, RemoteRecord
 from tests.factories import NOW, BookingEventFactory, DeliveryFactory, InviteeFactory
 from tests.integrations.scripted import ScriptedConnector
 
@@ -273,6 +273,29 @@ def test_an_operators_retry_starts_the_schedule_anew(delivery):
     assert [attempt.outcome for attempt in delivery.attempts.all()] == ["failed", "delivered"]
 
 
+def test_a_retry_sends_what_the_mended_rule_says(delivery, rule):
+    ScriptedConnector.plays(RuleError("no such channel"))
+    send(delivery)
+    type(rule).objects.update(options={"channel": "#right"})
+
+    outbox.retry(Delivery.objects.all(), now=NOW, by="ann")
+
+    delivery.refresh_from_db()
+    assert delivery.options == {"channel": "#right"}
+
+
+def test_a_decision_to_do_nothing_closes_no_breaker(rule, target):
+    first, second = chain_of(rule, 2)
+    send(first)
+    for _ in range(breaker.FAILURES_TO_OPEN):
+        breaker.failed(target, now=NOW, error="down")
+
+    send(second, probe=True)
+
+    target.refresh_from_db()
+    assert (second.state, target.state) == (State.SKIPPED, Connection.State.DEGRADED)
+
+
 def test_a_retry_touches_nothing_that_was_delivered(delivery):
     send(delivery)
 
@@ -280,8 +303,6 @@ def test_a_retry_touches_nothing_that_was_delivered(delivery):
 
 
 def test_the_secrets_of_a_connection_never_show_in_its_repr(target):
-    from integrations.connectors.base import Account
-
     account = Account(connection_id=1, name="x", settings={}, secrets={"token": "hush"})
 
     assert "hush" not in repr(account)

@@ -128,6 +128,21 @@ def test_a_partner_the_source_cannot_tell_of_is_given_up(connection, account, fa
     assert not RefetchRequest.objects.exists()
 
 
+def test_a_refused_token_pauses_the_connection_and_is_not_tried_again(connection, account):
+    for _ in range(2):
+        (booked,) = account.book()
+        canceled, _ = account.reschedule(booked.invitees[0].uri)
+        apply(connection, booked, canceled)
+    source().failure = ConfigurationError("token revoked", hint="connect again")
+
+    drain()
+
+    connection.refresh_from_db()
+    assert (connection.state, connection.state_hint) == ("paused", "connect again")
+    assert source().asked == 1
+    assert kinds().count("canceled") == 2
+
+
 def test_a_source_that_is_down_is_asked_again_later(connection, account):
     (booked,) = account.book()
     canceled, _ = account.reschedule(booked.invitees[0].uri)

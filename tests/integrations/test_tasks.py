@@ -1,5 +1,7 @@
 """Nudges and drains over a real broker: coalesced, never missed, and not needed."""
 
+from datetime import timedelta
+
 import psycopg
 import pytest
 import redis
@@ -99,6 +101,18 @@ def test_a_task_opens_a_connection_anew_that_the_server_has_cut(broker_url):
     with psycopg.connect(**{name: value for name, value in server.items() if value}) as other:
         other.execute("SELECT pg_terminate_backend(%s)", [connection.connection.info.backend_pid])
 
-    outcome = tasks.drain_connection.apply(args=[0])
+    outcome = tasks.drain_connection.apply(args=(0,))
 
     assert (outcome.state, outcome.result) == ("SUCCESS", 0)
+
+
+def test_a_probe_is_not_spent_on_what_waits_for_an_earlier_delivery(broker_url, rule):
+    now = timezone.now()
+    earlier = DeliveryFactory.create(rule=rule, not_before=now + timedelta(hours=1))
+    DeliveryFactory.create(rule=rule, chain=earlier.chain, not_before=now)
+    type(rule.connection).objects.update(state="degraded", not_before=now)
+
+    assert tasks.drain_connection(rule.connection_id) == 0
+
+    rule.connection.refresh_from_db()
+    assert rule.connection.not_before == now

@@ -19,7 +19,7 @@ from integrations.errors import (
     ThrottledError,
 )
 from integrations.http import HttpClient
-from integrations.sources.base import SourceAccount
+from integrations.models import Account
 from integrations.sources.calendly.client import CalendlyClient, NotFoundError
 from integrations.sources.calendly.source import CalendlySource
 from tests.sources.loading import document
@@ -101,9 +101,9 @@ def client(calendly) -> Iterator[CalendlyClient]:
         yield CalendlyClient.for_account(account(), http=http)
 
 
-def account(**secrets: str) -> SourceAccount:
+def account(**secrets: str) -> Account:
     secrets = secrets or {"access_token": "tok-1"}
-    return SourceAccount(connection_id=7, name="Northwind", settings={}, secrets=secrets)
+    return Account(connection_id=7, name="Northwind", settings={}, secrets=secrets)
 
 
 def fetch(uri: str = "https://api.calendly.com/scheduled_events/E"):
@@ -189,7 +189,7 @@ def test_a_booking_without_times_is_refused(calendly):
 
 
 def test_no_token_is_a_configuration_error_that_names_the_connection():
-    lacking = SourceAccount(connection_id=7, name="Northwind", settings={}, secrets={})
+    lacking = Account(connection_id=7, name="Northwind", settings={}, secrets={})
 
     with pytest.raises(ConfigurationError, match="Northwind") as caught:
         CalendlySource().fetch_booking(lacking, booking_uri=EVENT["uri"])

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from integrations.errors import ConfigurationError, TemporaryError, ThrottledError
+from integrations.models import Account
 from integrations.sandbox import SandboxServer
-from integrations.sources.base import SourceAccount
 from integrations.sources.calendly.source import CalendlySource
 
 pytestmark = pytest.mark.db_independent
@@ -26,7 +26,7 @@ def sandbox(server: SandboxServer, settings) -> SandboxServer:
 
 
 def fetch(sandbox, invitee, token=None):
-    account = SourceAccount(
+    account = Account(
         connection_id=1,
         name="Harbor",
         settings={},

@@ -8,7 +8,6 @@ from typing import Any, Self
 
 import requests
 
-from integrations.connectors.base import Account
 from integrations.connectors.salesforce.errors import (
     Problem,
     as_error,
@@ -18,6 +17,7 @@ from integrations.connectors.salesforce.errors import (
 from integrations.connectors.salesforce.options import SalesforceSettings
 from integrations.errors import ConfigurationError, TemporaryError
 from integrations.http import HttpClient, Recorder, require_allowed, retry_after_seconds
+from integrations.models import Account
 
 _NEVER_HEALS = "not valid for use with the REST API"
 

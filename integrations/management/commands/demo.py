@@ -14,10 +14,10 @@ from integrations.demo import accounts, settling, stack, story
 from integrations.demo import place as places
 from integrations.demo.place import DemoUnavailable, Place
 from integrations.embedded import BrokerUnavailable, ChildDied
-from integrations.sandbox.command import DEFAULT_PORT as SANDBOX_PORT
 from integrations.sandbox.control_client import SandboxControl
 
 _WEB_PORT = 8000
+_SANDBOX_PORT = 8025
 
 
 class Command(BaseCommand):
@@ -30,8 +30,13 @@ class Command(BaseCommand):
         """Take the ports and the directory."""
         directory = Path(settings.BASE_DIR) / "var" / "demo"
         parser.add_argument("--port", type=int, default=_WEB_PORT, help="of the site")
-        parser.add_argument("--sandbox-port", type=int, default=SANDBOX_PORT)
+        parser.add_argument("--sandbox-port", type=int, default=_SANDBOX_PORT)
         parser.add_argument("--directory", type=Path, default=directory)
+        parser.add_argument(
+            "--redis-url",
+            default="",
+            help="a Redis or Valkey that nothing else uses; else one is started",
+        )
         parser.add_argument("--broker-port", type=int, default=0, help=SUPPRESS)
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -54,7 +59,7 @@ class Command(BaseCommand):
             )
         place = places.choose(
             directory=options["directory"], web_port=options["port"],
-            sandbox_port=options["sandbox_port"], given=os.environ, say=self._say,
+            sandbox_port=options["sandbox_port"], redis_url=options["redis_url"], say=self._say,
         )  # fmt: skip
         command = [
             sys.executable, sys.argv[0], "demo", "--port", str(place.web_port),
@@ -81,7 +86,7 @@ class Command(BaseCommand):
         self._say(
             f"""
 {counts.webhooks} webhooks became {counts.bookings} bookings and {counts.events} events;
-{counts.delivered} deliveries reached Salesforce and Slack, {counts.failed} failed and waits for you.
+{counts.delivered} deliveries reached Salesforce and Slack; failed, and waiting for you: {counts.failed}.
 
   Calsync    {place.web_url}/admin/     user {accounts.USERNAME}, password {password}
   Sandbox    {place.sandbox_url}/     book, reschedule, cancel; see what Salesforce and Slack hold

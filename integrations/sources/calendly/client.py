@@ -21,7 +21,7 @@ from integrations.errors import (
     ThrottledError,
 )
 from integrations.http import HttpClient, retry_after_seconds
-from integrations.sources.base import SourceAccount
+from integrations.models import Account
 from integrations.sources.calendly.payloads.answers import meeting_of_answers
 from integrations.sources.calendly.payloads.reading import Fields, UnreadableError, as_text, load
 
@@ -48,7 +48,7 @@ class CalendlyClient:
         self._headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
 
     @classmethod
-    def for_account(cls, account: SourceAccount, *, http: HttpClient) -> "CalendlyClient":
+    def for_account(cls, account: Account, *, http: HttpClient) -> "CalendlyClient":
         """Return a client with the account's token.
 
         Raises:

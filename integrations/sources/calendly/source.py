@@ -10,7 +10,8 @@ from django.utils import timezone
 
 from bookings.snapshots import MeetingSnapshot
 from integrations.http import HttpClient
-from integrations.sources.base import Parsed, Source, SourceAccount, Verification
+from integrations.models import Account
+from integrations.sources.base import Parsed, Source, Verification
 from integrations.sources.calendly import signature
 from integrations.sources.calendly.client import CalendlyClient, fetch_meeting
 from integrations.sources.calendly.payloads import parse_webhook
@@ -20,6 +21,19 @@ class CalendlySource(Source):
     """Bring Calendly's bookings in."""
 
     label: ClassVar[str] = "Calendly"
+    secret_fields: ClassVar[Mapping[str, str]] = {
+        "access_token": "Personal access token of an owner or admin of the organization."
+    }
+
+    def check(self, account: Account) -> str:
+        """Ask Calendly whose token it is.
+
+        Raises:
+            TemporaryError, PermanentError, ConfigurationError: see `integrations.errors`.
+        """
+        with closing(HttpClient()) as http:
+            user = CalendlyClient.for_account(account, http=http).me()
+        return f"Connected to Calendly as {user.text('name')} <{user.text('email')}>."
 
     def verify(
         self, *, body: bytes, headers: Mapping[str, str], keys: Mapping[str, str], now: datetime
@@ -38,7 +52,7 @@ class CalendlySource(Source):
         """Read a webhook's body; never raises for bad input."""
         return parse_webhook(body, received_at=received_at)
 
-    def fetch_booking(self, account: SourceAccount, *, booking_uri: str) -> MeetingSnapshot | None:
+    def fetch_booking(self, account: Account, *, booking_uri: str) -> MeetingSnapshot | None:
         """Ask Calendly for a booking with all its invitees; None when it does not exist there.
 
         Raises:
