@@ -36,14 +36,21 @@ def test_an_emptied_broker_is_refilled_from_the_rows(machine):
     assert_nothing_lost_and_nothing_twice(machine, 6)
 
 
-@pytest.mark.parametrize("how", ["killed", "hanging"])
+@pytest.mark.parametrize("how", ["killed", "killed-mid-send", "hanging"])
 def test_webhooks_are_taken_quickly_without_a_broker_and_all_arrive_later(machine, how):
+    # Celery 5.7 ends with status 1 when the broker goes while one of its messages is not acknowledged.
+    machine.supervised = {"worker"}
     machine.start("web", "worker", "beat")
-    machine.book()
-    machine.until_settled(1)
+    if how == "killed-mid-send":
+        machine.sandbox.add_fault("slack", "latency", match={"path_contains": "post"}, seconds=1)
+        machine.book()
+        machine.until_faults_are_used()
+    else:
+        machine.book()
+        machine.until_settled(1)
 
     assert machine.broker.child
-    if how == "killed":
+    if how.startswith("killed"):
         machine.kill_broker()
     else:
         os.kill(machine.broker.child.process.pid, signal.SIGSTOP)
@@ -51,7 +58,7 @@ def test_webhooks_are_taken_quickly_without_a_broker_and_all_arrive_later(machin
     machine.until(lambda: len(machine.sandbox.deliveries()) == 9, "every webhook was answered")
     answers = machine.sandbox.deliveries()
     broker_health = machine.ready()["broker"]
-    if how == "killed":
+    if how.startswith("killed"):
         machine.broker.start()
     else:
         os.kill(machine.broker.child.process.pid, signal.SIGCONT)
