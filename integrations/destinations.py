@@ -44,6 +44,11 @@ class Destination:
         return self.standing.value
 
     @property
+    def linked_records(self) -> tuple[RemoteRecord, ...]:
+        """Return the records that a person can open, or all where none can be."""
+        return tuple(record for record in self.records if record.url) or self.records
+
+    @property
     def url(self) -> str:
         """Return the link to what was written last, if it has one."""
         return next((record.url for record in self.records if record.url), "")
@@ -120,23 +125,25 @@ def _by_chain(chains: set[int]) -> dict[int, list[Destination]]:
         .select_related("connection", "chain", "rule")
     )
     for delivery in rows.defer("chain__raw").order_by("connection__name", "id"):
+        there = tuple(records[delivery.chain_id, delivery.connection_id])
         destination = Destination(
             connection=delivery.connection,
             invitee=delivery.chain,
             delivery=delivery,
-            standing=_standing(delivery),
-            records=tuple(records[delivery.chain_id, delivery.connection_id]),
+            standing=_standing(delivery, is_there=bool(there)),
+            records=there,
         )
         found[delivery.chain_id].append(destination)
     return found
 
 
-def _standing(delivery: Delivery) -> Standing:
+def _standing(delivery: Delivery, *, is_there: bool) -> Standing:
+    """Return how a delivery stands; nothing to do where something is there means that it is true already."""
     match delivery.state:
         case Delivery.State.DELIVERED:
             return Standing.SYNCED
         case Delivery.State.SKIPPED:
-            return Standing.SKIPPED
+            return Standing.SYNCED if is_there else Standing.SKIPPED
         case Delivery.State.FAILED:
             return Standing.FAILED
     if delivery.connection.state == Connection.State.PAUSED:

@@ -147,7 +147,9 @@ def _delivery_entry(delivery: Delivery, records: Records) -> DeliveryEntry:
     return DeliveryEntry(
         delivery=delivery,
         attempts=tuple(delivery.attempts.all()),
-        records=tuple(records.get((delivery.connection_id, delivery.chain_id), ())),
+        records=tuple(
+            r for r in records.get((delivery.connection_id, delivery.chain_id), ()) if r.url
+        ),
     )
 
 

@@ -47,7 +47,7 @@ def _start(group: ProcessGroup, place: Place, *, say: Callable[[str], object]) -
         "sandbox": [*manage, "sandbox", "--port", str(place.sandbox_port)],
         "web": [
             sys.executable, "-m", "gunicorn", "config.wsgi", "--bind", f"{HOST}:{place.web_port}",
-            "--worker-class", "gthread", "--threads", "8",
+            "--worker-class", "gthread", "--threads", "8", "--no-control-socket",
         ],
         "worker": [
             *celery, "worker", "--pool", "threads", "--concurrency", str(_WORKER_THREADS),
