@@ -92,21 +92,20 @@ def _usable(port: int, what: str, *, say: Callable[[str], object]) -> int:
 
 
 @contextmanager
-def alone(place: Place) -> Iterator[None]:
+def alone(directory: Path) -> Iterator[None]:
     """Keep a second demo out of the directory while this one runs.
 
     Raises:
         DemoUnavailable: another one runs there.
     """
-    place.directory.mkdir(parents=True, exist_ok=True)
-    lock = os.open(place.directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    directory.mkdir(parents=True, exist_ok=True)
+    lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         os.close(lock)
-        raise DemoUnavailable(_already_running(place.directory)) from error
+        raise DemoUnavailable(_already_running(directory)) from error
     try:
-        (place.directory / "address").write_text(place.web_url)
         yield
     finally:
         os.close(lock)
@@ -116,6 +115,11 @@ def _already_running(directory: Path) -> str:
     address = directory / "address"
     where = address.read_text().strip() if address.exists() else "elsewhere on this machine"
     return f"The demo already runs: {where}. Stop it there with Ctrl-C, or start another with --directory."
+
+
+def note_address(place: Place) -> None:
+    """Write down where the demo answers, for whoever tries to start a second one."""
+    (place.directory / "address").write_text(place.web_url)
 
 
 def clear(directory: Path) -> None:

@@ -57,10 +57,12 @@ class Command(BaseCommand):
             raise CommandError(
                 "The demo does not run in production: it invents people and bookings."
             )
-        place = places.choose(
-            directory=options["directory"], web_port=options["port"],
-            sandbox_port=options["sandbox_port"], redis_url=options["redis_url"], say=self._say,
-        )  # fmt: skip
+        with places.alone(options["directory"]):
+            places.clear(options["directory"])
+            place = places.choose(
+                directory=options["directory"], web_port=options["port"],
+                sandbox_port=options["sandbox_port"], redis_url=options["redis_url"], say=self._say,
+            )  # fmt: skip
         command = [
             sys.executable, sys.argv[0], "demo", "--port", str(place.web_port),
             "--sandbox-port", str(place.sandbox_port), "--directory", str(place.directory),
@@ -70,8 +72,9 @@ class Command(BaseCommand):
         os.execve(sys.executable, command, {**os.environ, **place.environment()})  # noqa: S606  # ourselves
 
     def _run(self, place: Place) -> None:
-        with places.alone(place):
+        with places.alone(place.directory):
             places.clear(place.directory)
+            places.note_address(place)
             with stack.running(place, say=self._say) as group:
                 password = accounts.make_staff_user()
                 accounts.connect_everything()
