@@ -23,14 +23,14 @@ def test_an_emptied_broker_is_refilled_from_the_rows(machine):
         lambda: Delivery.objects.filter(state="waiting", retry_count=1).count() == 3,
         "three deliveries wait for their second try",
     )
-    worker = machine.child("worker").process
-    os.kill(worker.pid, signal.SIGSTOP)
+    machine.kill("worker")
     machine.book(3, first=3)
     machine.until(lambda: InboundWebhook.objects.count() == 6, "every webhook is stored")
     machine.sandbox.clear_faults()
 
     machine.empty_broker()
-    os.kill(worker.pid, signal.SIGCONT)
+    machine.start("worker")
+    machine.empty_broker()  # now under a worker that lives
 
     machine.until_settled(6)
     assert_nothing_lost_and_nothing_twice(machine, 6)
