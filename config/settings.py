@@ -247,12 +247,12 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_TASK_DEFAULT_QUEUE = "calsync"
 CELERY_TASK_IGNORE_RESULT = True
-CELERY_TASK_ACKS_LATE = True
-CELERY_TASK_REJECT_ON_WORKER_LOST = True
-CELERY_TASK_TIME_LIMIT = 300  # below the visibility time-out, or a slow task runs twice
+# Acknowledged before it runs: a message only says "look", so a lost one costs a sweep. An unacknowledged one would
+# end the worker when the broker goes away (docs/decisions/0010).
+CELERY_TASK_ACKS_LATE = False
+CELERY_TASK_TIME_LIMIT = 300  # where the pool has processes; drains end by their own budget
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
-CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
 CELERY_DB_REUSE_MAX = 1000  # tasks a connection serves before it is closed
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "celerybeat-schedule")

@@ -43,8 +43,6 @@ class Machine:
         self.web_port = free_port()
         self.environment = environment
         self.worker_threads = 4
-        #: What is started again when it ends by itself, as the service manager of a real machine does.
-        self.supervised: set[str] = set()
         self._starts = 0
 
     @property
@@ -170,17 +168,10 @@ class Machine:
         """Wait until the condition holds; fail with the state of things if it never does."""
         deadline = time.monotonic() + seconds
         while not _holds(condition):
-            self._start_again()
             self.group.check()
             if time.monotonic() > deadline:
                 raise AssertionError(f"It never came true that {what}.\n{self.report()}")
             time.sleep(POLL_SECONDS)
-
-    def _start_again(self) -> None:
-        for child in list(self.group.children):
-            if child.name in self.supervised and child.process.poll() is not None:
-                self.kill(child.name)
-                self.start(child.name)
 
     def until_faults_are_used(self) -> None:
         """Wait until the providers hold, or have spoilt, as many requests as they were told to."""
