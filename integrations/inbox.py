@@ -166,8 +166,9 @@ def _outcome(
     earlier = _same_delivery(webhook)
     if earlier is not None:
         return State.DUPLICATE, f"The same delivery as #{earlier}."
-    return State.PROCESSED, ": ".join(
-        said
+    asked = [result.note for result in results if result.booking is None and result.note]
+    return State.PROCESSED, " ".join(
+        asked
     ) or "Nothing new: the mirror holds this state or a newer one."
 
 

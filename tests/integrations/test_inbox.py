@@ -96,6 +96,21 @@ def test_a_replay_of_a_processed_webhook_changes_nothing_more(subscription, rule
     assert (BookingEvent.objects.count(), Delivery.objects.count()) == (1, 1)
 
 
+def test_an_older_delivery_that_changes_nothing_says_so(subscription):
+    canceled = {
+        **invitee(),
+        "status": "canceled",
+        "updated_at": "2026-11-03T10:00:00.000000Z",
+    }
+    arrive(subscription, envelope("invitee.canceled", canceled))
+    late = arrive(subscription, envelope("invitee.created", invitee()))
+
+    drain()
+
+    late.refresh_from_db()
+    assert late.outcome.startswith("Nothing new")
+
+
 def test_half_of_a_reschedule_says_that_it_waits(subscription):
     old = invitee()
     arrive(subscription, envelope("invitee.created", old))

@@ -63,7 +63,7 @@ function message(one, look = "") {
 function block(one) {
   if (one.type === "divider") return el("hr");
   if (one.type === "header") return el("div", { class: "block header" }, one.text.text);
-  if (one.type === "context") return el("div", { class: "block context" }, one.elements.map((part) => words(part)));
+  if (one.type === "context") return el("div", { class: "block context" }, one.elements.map((part) => el("span", {}, words(part))));
   if (one.type === "actions") return el("div", { class: "buttons" }, one.elements.map(button));
   if (one.type === "section") {
     return el("div", { class: "block" }, one.text && words(one.text),
