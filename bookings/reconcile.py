@@ -167,7 +167,9 @@ def reconcile_routing_submission(
         digest=content_hash(snapshot), raw=snapshot.raw,
     )  # fmt: skip
     events = () if known else (_submission_event(row, origin=origin),)
-    return Reconciled(events=events, changed=bool(changes), note="No rule carries routing forms yet.")
+    return Reconciled(
+        events=events, changed=bool(changes), note="No rule carries routing forms yet."
+    )
 
 
 def _submission_event(row: RoutingSubmission, *, origin: Origin) -> BookingEvent:

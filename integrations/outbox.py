@@ -91,6 +91,11 @@ def due(connection_id: int, *, now: datetime, limit: int) -> list[int]:
     )
 
 
+def in_flight(connection_id: int) -> int:
+    """Return how many deliveries of the connection are being sent now, by all workers together."""
+    return Delivery.objects.filter(connection_id=connection_id, state=State.SENDING).count()
+
+
 def _first_of_chain(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
     same = Delivery.objects.filter(chain=OuterRef("chain"), connection=OuterRef("connection"))
     earlier = same.filter(state__in=Delivery.UNSETTLED, id__lt=OuterRef("id"))

@@ -101,7 +101,8 @@ def _send_batch(connection_id: int) -> int:
     if connection.state == Connection.State.DEGRADED:
         return _send_probe(connection)
     due = outbox.due(connection_id, now=now, limit=connection.parallelism * _BATCH)
-    _deliver_all(due, threads=min(connection.parallelism, len(due)))
+    free = connection.parallelism - outbox.in_flight(connection_id)
+    _deliver_all(due, threads=max(1, min(free, len(due))))
     return len(due)
 
 

@@ -62,7 +62,7 @@ class Connection(models.Model):
     last_error_at = models.DateTimeField(null=True, blank=True)
     last_error = models.TextField(blank=True)
     parallelism = models.PositiveSmallIntegerField(
-        default=8, help_text="How many deliveries one worker sends at once."
+        default=8, help_text="How many deliveries are sent at once, by all workers together."
     )
     created_at = models.DateTimeField(auto_now_add=True)
 

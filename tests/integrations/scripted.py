@@ -1,5 +1,6 @@
 """A connector that does what a test tells it to: registered by dotted path, like any other."""
 
+import threading
 from typing import ClassVar
 
 from integrations.connectors.base import Applied, Connector, Options, Record, Send, Skip, Step
@@ -19,6 +20,7 @@ class ScriptedConnector(Connector):
     script: ClassVar[list[BaseException | None]] = []
     sent: ClassVar[list[int]] = []
     looked_first: ClassVar[list[bool]] = []
+    threads: ClassVar[set[int]] = set()
 
     @classmethod
     def plays(cls, *script: BaseException | None) -> None:
@@ -35,6 +37,7 @@ class ScriptedConnector(Connector):
     def apply(self, task, decision, *, remember, forget):
         """Count the write, then end as the script says."""
         self.sent.append(task.delivery_id)
+        self.threads.add(threading.get_ident())
         self.looked_first.append(task.look_first)
         self.recorder.record(
             method="POST", url="https://scripted.example/", request={"token": "s"}, status=200

@@ -111,6 +111,29 @@ def test_an_older_delivery_that_changes_nothing_says_so(subscription):
     assert late.outcome.startswith("Nothing new")
 
 
+def test_a_canceled_booking_without_versions_is_not_revived_by_a_late_delivery(subscription):
+    def sparse(kind, status):
+        person = {**invitee(), "status": status}
+        for key in ("created_at", "updated_at"):
+            del person["scheduled_event"][key]
+        person["scheduled_event"]["status"] = status
+        body = envelope(kind, person)
+        del body["created_at"]
+        return body
+
+    arrive(subscription, sparse("invitee.canceled", "canceled"), received_at=NOW)
+    arrive(
+        subscription,
+        sparse("invitee.created", "active"),
+        received_at=NOW + timedelta(minutes=1),
+    )
+
+    drain()
+
+    booking = Booking.objects.get()
+    assert (booking.status, booking.invitees.get().status) == ("canceled", "canceled")
+
+
 def test_half_of_a_reschedule_says_that_it_waits(subscription):
     old = invitee()
     arrive(subscription, envelope("invitee.created", old))

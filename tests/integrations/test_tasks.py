@@ -116,3 +116,22 @@ def test_a_probe_is_not_spent_on_what_waits_for_an_earlier_delivery(broker_url, 
 
     rule.connection.refresh_from_db()
     assert rule.connection.not_before == now
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(("parallelism", "elsewhere", "at_once"), [(4, 0, 4), (4, 2, 2), (4, 9, 1)])
+def test_a_connections_parallelism_is_shared_by_all_drains(
+    broker_url, rule, parallelism, elsewhere, at_once
+):
+    type(rule.connection).objects.update(parallelism=parallelism)
+    for _ in range(elsewhere):
+        DeliveryFactory.create(rule=rule, state="sending", lease_expires_at=timezone.now())
+    for _ in range(12):
+        DeliveryFactory.create(rule=rule)
+    ScriptedConnector.threads.clear()
+
+    tasks.drain_connection(rule.connection_id)
+
+    assert 1 <= len(ScriptedConnector.threads) <= at_once
+    assert len(ScriptedConnector.sent) == 12
+    connections.close_all()

@@ -57,7 +57,8 @@ def meeting(
 ) -> MeetingSnapshot:
     """Return an invitee together with the booking it came with, if that is usable."""
     person = read_invitee(invitee, names=names, kind=kind, now=now)
-    booking = read_booking(event, uri=names.booking_uri, now=now)
+    # A booking without times of its own is as old as its invitee, or a late repeat would look new.
+    booking = read_booking(event, uri=names.booking_uri, now=person.updated_at)
     if booking and person.status == parts.CANCELED:
         booking = _ended_with(booking, person)
     if booking:
