@@ -2,9 +2,10 @@
 
 A delivery is claimed by a conditional UPDATE and a lease, in a transaction that also writes its attempt, so that a
 worker that dies leaves a trace. Only the oldest unsettled delivery of a chain and connection is due; a partial
-unique index keeps a second one of the same chain from being sent at the same time.
+unique index keeps a second one of the same chain, and one of the same person, from being sent at the same time.
 """
 
+import hashlib
 import logging
 import random
 from collections.abc import Iterable, Mapping
@@ -71,14 +72,21 @@ def add(
     event: BookingEvent, *, chain_id: int, rules: Iterable[Rule], now: datetime
 ) -> list[Delivery]:
     """Queue one delivery for each rule; an event and a rule that met before queue nothing again."""
+    serial_key = _serial_key(event, chain_id=chain_id)
     deliveries = [
         Delivery(
             event=event, rule=rule, connection_id=rule.connection_id, chain_id=chain_id,
-            action=rule.action, options=rule.options, not_before=now, created_at=now,
+            serial_key=serial_key, action=rule.action, options=rule.options, not_before=now, created_at=now,
         )
         for rule in rules
     ]  # fmt: skip
     return Delivery.objects.bulk_create(deliveries, ignore_conflicts=True)
+
+
+def _serial_key(event: BookingEvent, *, chain_id: int) -> str:
+    """Return what two meetings of one person share, without saying who it is."""
+    email = event.invitee.email_folded if event.invitee else ""
+    return hashlib.sha256((email or f"chain {chain_id}").encode()).hexdigest()
 
 
 def due(connection_id: int, *, now: datetime, limit: int) -> list[int]:
@@ -99,8 +107,11 @@ def in_flight(connection_id: int) -> int:
 def _first_of_chain(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
     same = Delivery.objects.filter(chain=OuterRef("chain"), connection=OuterRef("connection"))
     earlier = same.filter(state__in=Delivery.UNSETTLED, id__lt=OuterRef("id"))
-    in_flight = same.filter(state=State.SENDING)
-    return deliveries.filter(~Exists(earlier), ~Exists(in_flight))
+    sending = Delivery.objects.filter(connection=OuterRef("connection"), state=State.SENDING)
+    same_chain, same_person = (
+        sending.filter(**{name: OuterRef(name)}) for name in ("chain", "serial_key")
+    )
+    return deliveries.filter(~Exists(earlier), ~Exists(same_chain), ~Exists(same_person))
 
 
 def claim(delivery_id: int, *, now: datetime, probe: bool = False) -> Claim | None:

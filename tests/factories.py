@@ -296,6 +296,7 @@ class DeliveryFactory(DjangoModelFactory[Delivery]):
     rule = SubFactory(RuleFactory)
     connection = SelfAttribute("rule.connection")
     chain = SelfAttribute("event.chain")
+    serial_key = Sequence(lambda n: f"person {n}")
     action = SelfAttribute("rule.action")
     not_before = NOW
     created_at = NOW

@@ -46,7 +46,8 @@ class Rule(models.Model):
 class Delivery(models.Model):
     """One event to be carried out at one connection for one rule.
 
-    Only the oldest unsettled delivery of a chain and connection is due, and one at a time is being sent.
+    Only the oldest unsettled delivery of a chain and connection is due, and one at a time is being sent, of a
+    chain and of a person.
     """
 
     class State(models.TextChoices):
@@ -73,6 +74,10 @@ class Delivery(models.Model):
     connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="deliveries")
     chain = models.ForeignKey(
         "bookings.Invitee", on_delete=models.CASCADE, related_name="deliveries"
+    )
+    serial_key = models.CharField(
+        max_length=64,
+        help_text="Of the person: two meetings of one new person at once would make the person twice.",
     )
     action = models.CharField(max_length=64)
     options = models.JSONField(default=dict, blank=True)
@@ -118,6 +123,11 @@ class Delivery(models.Model):
                 fields=["chain", "connection"],
                 condition=Q(state="sending"),
                 name="delivery_one_in_flight_per_chain",
+            ),
+            models.UniqueConstraint(
+                fields=["connection", "serial_key"],
+                condition=Q(state="sending"),
+                name="delivery_one_in_flight_per_person",
             ),
             models.CheckConstraint(
                 condition=Q(state="sending", lease_expires_at__isnull=False)

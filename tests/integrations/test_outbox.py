@@ -81,6 +81,21 @@ def test_two_deliveries_of_a_chain_are_never_in_flight_together(rule):
         Delivery.objects.filter(pk=first.pk).update(state=State.SENDING, lease_expires_at=NOW)
 
 
+def test_two_meetings_of_a_person_are_never_in_flight_together(rule):
+    people = [
+        InviteeFactory.create(email=email)
+        for email in ("a@x.example", "A@x.example", "b@x.example")
+    ]
+    for person in people:
+        event = BookingEventFactory.create(invitee=person)
+        outbox.add(event, chain_id=person.pk, rules=[rule], now=NOW)
+    first, second, other = due(rule.connection)
+    outbox.claim(first, now=NOW)
+
+    assert outbox.claim(second, now=NOW) is None
+    assert due(rule.connection) == [other]
+
+
 def test_an_event_and_a_rule_queue_one_delivery_however_often_they_meet(delivery, rule):
     outbox.add(delivery.event, chain_id=delivery.chain_id, rules=[rule], now=NOW)
 

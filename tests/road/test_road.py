@@ -3,8 +3,10 @@
 from datetime import timedelta
 
 import pytest
+from django.db import connections
 
 from bookings.models import Booking, BookingEvent
+from integrations import tasks
 from integrations.models import Delivery, InboundWebhook, RemoteRecord
 from tests.integrations.bodies import API, envelope, invitee
 
@@ -262,3 +264,19 @@ def test_a_body_sent_twice_at_the_door_is_one_row_and_one_card(road, sandbox):
 
     assert InboundWebhook.objects.get().times_seen == 3
     assert (len(events(sandbox)), len(cards(sandbox))) == (1, 1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_meetings_of_a_new_person_sent_by_many_threads_make_one_lead(road, sandbox, broker_url):
+    sandbox.add_fault("salesforce", "latency", times=0, seconds=0.1)
+    for number in range(4):
+        road.receive(
+            envelope("invitee.created", invitee(booking=f"E{number}", number=f"I{number}"))
+        )
+    tasks.drain_inbox()
+
+    tasks.drain_connection(road.salesforce.pk)
+
+    leads = [x for x in sandbox.salesforce_records("Lead") if x["Email"] == "ann@example.com"]
+    assert (len(leads), len(events(sandbox))) == (1, 4)
+    connections.close_all()
