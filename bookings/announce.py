@@ -17,11 +17,16 @@ Kind = BookingEvent.Kind
 Reason = RefetchRequest.Reason
 
 #: Changes that a reader of the meeting cares for; a moved start makes them a reschedule.
-_MOVED = frozenset({"start_at", "end_at"})
-_REPORTED = _MOVED | {
+_REPORTED = frozenset({
+    "start_at", "end_at",
     "name", "hosts", "guests", "location_type", "location_text", "join_url", "email", "answers",
     "text_reminder_number", "timezone", "first_name", "last_name",
-}  # fmt: skip
+})  # fmt: skip
+
+
+def reported(changes: Changes) -> Changes:
+    """Return the changes that a reader of the meeting cares for."""
+    return {name: pair for name, pair in changes.items() if name in _REPORTED}
 
 
 class Announcer:
@@ -100,11 +105,11 @@ class Announcer:
         Invitee.objects.filter(pk=invitee.pk).update(chain=chain_id, announced_at=self.origin.now)
 
     def _announce_changes(self, invitee: Invitee, changes: Changes) -> None:
-        reported = {name: pair for name, pair in changes.items() if name in _REPORTED}
-        if invitee.is_canceled or not reported:
+        told = reported(changes)
+        if invitee.is_canceled or not told:
             return
-        kind = Kind.RESCHEDULED if "start_at" in reported else Kind.UPDATED
-        self._emit(kind, invitee, reported, occurred_at=_latest(invitee) or self.origin.now)
+        kind = Kind.RESCHEDULED if "start_at" in told else Kind.UPDATED
+        self._emit(kind, invitee, told, occurred_at=_latest(invitee) or self.origin.now)
 
     def _announce_cancel(self, invitee: Invitee) -> None:
         if not invitee.is_canceled or invitee.cancel_announced_at is not None:

@@ -1,6 +1,5 @@
 """Chainable filters over the mirror, one per question that staff or stations ask."""
 
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from django.db import models
@@ -11,10 +10,6 @@ if TYPE_CHECKING:
 
 class BookingQuerySet(models.QuerySet["Booking"]):
     """Filters over bookings."""
-
-    def starting_between(self, start: datetime, end: datetime) -> "BookingQuerySet":
-        """Keep bookings that start at or after `start` and before `end` (aware, UTC)."""
-        return self.filter(start_at__gte=start, start_at__lt=end)
 
     def with_no_show(self) -> "BookingQuerySet":
         """Keep bookings with at least one invitee marked as a no-show."""

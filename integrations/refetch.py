@@ -55,9 +55,7 @@ def ask_now(booking_uri: str, *, account: str, now: datetime) -> None:
 
 def refetch(request: RefetchRequest, *, now: datetime) -> set[int]:
     """Ask the source about one booking, write what it says, and end the wait; return the connections to wake."""
-    connections = _write(
-        [announce_again(request.subject_uri, origin=_origin(request, now=now))], now=now
-    )
+    connections = _announce(request, now=now)
     if not RefetchRequest.objects.filter(pk=request.pk).exists():
         return connections
     try:
@@ -69,6 +67,12 @@ def refetch(request: RefetchRequest, *, now: datetime) -> set[int]:
             _pause(request, error, now=now)
         return connections | _give_up(request, f"{error} {error.hint}".strip(), now=now)
     return connections | _apply(request, snapshot, now=now)
+
+
+@transaction.atomic
+def _announce(request: RefetchRequest, *, now: datetime) -> set[int]:
+    """Make what the partner's arrival made due meanwhile; it may be all that was missing."""
+    return _write([announce_again(request.subject_uri, origin=_origin(request, now=now))], now=now)
 
 
 def _claim(request: RefetchRequest, *, now: datetime) -> bool:

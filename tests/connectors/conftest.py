@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -55,3 +56,10 @@ def salesforce() -> SalesforceConnector:
     """A Salesforce connector without secrets: enough to plan."""
     account = Account(connection_id=1, name="Salesforce", settings={})
     return SalesforceConnector(account, recorder=Recorder())
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every test here: none asks the database anything."""
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.db_independent)
