@@ -154,7 +154,20 @@ def _end_leftovers(noted: Path) -> None:
 
 
 def _started(pid: int) -> str:
-    """Return when a process started, or an empty text: with the id it names one process for ever."""
+    """Return when a process started, or an empty text if it has ended: with the id it names one for ever.
+
+    Source: https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html (state, starttime)
+    """
+    if not Path("/proc/self/stat").exists():
+        return _started_by_ps(pid)
+    try:
+        state, *fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return ""
+    return "" if state == "Z" else fields[18]
+
+
+def _started_by_ps(pid: int) -> str:
     shown = subprocess.run(  # noqa: S603  # fixed arguments
         ["/bin/ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
     )

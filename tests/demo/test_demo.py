@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 import requests
@@ -94,6 +95,14 @@ def test_a_process_number_given_to_another_since_is_left_alone(tmp_path):
 
     assert other.process.poll() is None
     other.stop()
+
+
+@pytest.mark.skipif(not Path("/bin/ps").exists(), reason="no ps here; macOS has it")
+def test_a_process_is_told_by_its_start_where_there_is_no_proc():
+    mine = place._started_by_ps(os.getpid())
+
+    assert mine
+    assert mine == place._started_by_ps(os.getpid())
 
 
 def test_a_taken_port_is_replaced_and_said(tmp_path):
