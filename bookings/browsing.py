@@ -3,14 +3,21 @@
 Unfold publishes no types, so that the type checker sees Django's classes, which Unfold's extend.
 """
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.core.paginator import Paginator
-from django.db.models import Model
-from django.http import HttpRequest
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils.functional import cached_property
+from django.utils.html import format_html, format_html_join
+
+from bookings import standing
+from bookings.filters import StandingFilter
+from bookings.models import MirrorRow
 
 if TYPE_CHECKING:
     Shown = TypeVar("Shown", bound=Callable[..., Any])
@@ -28,7 +35,16 @@ else:
     from unfold.admin import ModelAdmin, TabularInline
     from unfold.decorators import display
 
-__all__ = ["CappedPaginator", "ModelAdmin", "ReadOnlyAdmin", "TabularInline", "display"]
+__all__ = [
+    "CappedPaginator",
+    "MirrorAdmin",
+    "ModelAdmin",
+    "ReadOnlyAdmin",
+    "TabularInline",
+    "display",
+    "links",
+    "list_link",
+]
 
 
 class CappedPaginator(Paginator):  # type: ignore[type-arg]  # not generic at run time
@@ -62,3 +78,68 @@ class ReadOnlyAdmin(ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """Refuse: they are the record of what happened."""
         return False
+
+
+#: Columns of every mirrored row that staff seldom need, in the order of a row's page.
+_BOOKKEEPING = (
+    "uri", "account", "source_updated_at", "observed_at", "vanished_at", "erased_at", "content_hash", "raw",
+)  # fmt: skip
+
+
+class MirrorAdmin(ReadOnlyAdmin):
+    """Show mirrored rows, with a badge on those that the source no longer knows or that were erased."""
+
+    change_form_outer_before_template: str | None = "admin/bookings/mirror.html"
+    when_empty = "It is filled by webhooks and by backfills: connect a Calendly account, subscribe, then backfill."
+    list_filter: ClassVar[Any] = (StandingFilter,)
+    ordering: ClassVar[Any] = ("-id",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Return the rows without the source's JSON, which only a row's own page shows."""
+        rows: QuerySet[Any] = super().get_queryset(request)
+        return rows.defer("raw")
+
+    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
+        """Return the fields, what every mirrored row has after what tells this kind."""
+        fields = list(super().get_fields(request, obj))
+        own = [name for name in fields if name not in _BOOKKEEPING]
+        return own + [name for name in _BOOKKEEPING if name in fields]
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """Show a row with what staff should know of it."""
+        row = self.get_object(request, object_id)
+        context = {"marks": list(standing.marks(row)) if row else [], **(extra_context or {})}
+        response: HttpResponse = super().change_view(request, object_id, form_url, context)
+        return response
+
+    @display(description="at Calendly", label=standing.TONES)
+    def at_calendly(self, row: MirrorRow) -> tuple[str, str] | None:
+        """Show the gravest mark."""
+        return next(((mark.state, mark.label) for mark in standing.marks(row)), None)
+
+
+def links(rows: Iterable[tuple[Model, object]]) -> str:
+    """Link to the pages of rows, each by its text; a dash where there are none."""
+    targets = [(_page(row), text) for row, text in rows]
+    if not targets:
+        return "-"
+    return format_html_join(", ", '<a class="text-primary-600 hover:underline" href="{}">{}</a>', targets)  # fmt: skip
+
+
+def list_link(model: type[Model], text: str, **query: object) -> str:
+    """Link to a model's list, narrowed by the query."""
+    options = model._meta  # noqa: SLF001  # Django's documented name
+    url = reverse(f"admin:{options.app_label}_{options.model_name}_changelist")
+    return format_html(
+        '<a class="text-primary-600 hover:underline" href="{}?{}">{}</a>',
+        url,
+        urlencode(query),
+        text,
+    )
+
+
+def _page(row: Model) -> str:
+    options = row._meta  # noqa: SLF001  # Django's documented name
+    return reverse(f"admin:{options.app_label}_{options.model_name}_change", args=[row.pk])

@@ -8,7 +8,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from bookings.models import Booking, Status
+from bookings.models import Booking, BookingHost, Group, GroupRelationship, Status
+from bookings.standing import MARKED
 
 Choices = list[tuple[str, str]]
 
@@ -67,6 +68,45 @@ class NoShowFilter(ChoiceFilter):
         """Keep the bookings with a no-show."""
         narrowed: QuerySet[Booking] = queryset.with_no_show() if self.value() else queryset
         return narrowed
+
+
+class StandingFilter(ChoiceFilter):
+    """Whether the source still knows it, and whether it may still be told of."""
+
+    title = "at Calendly"
+    parameter_name = "standing"
+    choices_offered = [
+        ("vanished", "Vanished"),
+        ("erased", "Erased here"),
+        ("mentioned", "Only mentioned"),
+    ]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Keep the rows with the chosen mark."""
+        chosen = MARKED.get(self.value() or "")
+        return queryset.filter(chosen) if chosen else queryset
+
+
+class GroupFilter(admin.SimpleListFilter):
+    """Whose hosts belong to a Calendly group now."""
+
+    title = "host's group"
+    parameter_name = "group"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Return the groups."""
+        return [(str(group.pk), str(group)) for group in Group.objects.order_by("name", "id")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Booking]) -> QuerySet[Booking]:
+        """Keep the bookings of the chosen group's hosts."""
+        chosen = self.value()
+        if not chosen or not chosen.isdecimal():
+            return queryset
+        places = GroupRelationship.objects.filter(group_id=chosen, vanished_at=None)
+        hosts = BookingHost.objects.filter(
+            host__memberships__in=places.filter(membership__isnull=False).values("membership")
+        )
+        return queryset.filter(pk__in=hosts.values("booking"))
 
 
 def _span(choice: str | None, now: datetime) -> tuple[datetime | None, datetime | None]:

@@ -1,8 +1,10 @@
 """A chain as it stands now: what every action is written against."""
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import cast
 
 from bookings.models import Booking, Invitee
 from bookings.snapshots import Answer
@@ -24,7 +26,7 @@ class Meeting:
     A cancel counts once it is announced: one that may be half of a reschedule does not cancel the meeting.
 
     `key` names the chain for ever: the last segment of its first invitee's URI. `timezone` is the invitee's
-    IANA name or empty. `reschedule_count` is how often it moved. Times are aware, UTC.
+    IANA name or empty. `teams` are the names of the Calendly groups that its hosts belong to. `is_erased`: the invitee's data was erased, so there is nothing to carry on. `reschedule_count` is how often it moved. Times are aware, UTC.
     """
 
     key: str
@@ -58,22 +60,36 @@ class Meeting:
     canceler_type: str
     cancel_url: str
     reschedule_url: str
+    event_type_uri: str = ""
+    event_type_name: str = ""
+    event_type_slug: str = ""
+    teams: tuple[str, ...] = ()
+    is_erased: bool = False
 
 
 def load_meeting(chain_id: int) -> Meeting:
-    """Return the chain's present state, in three queries.
+    """Return the chain's present state.
 
     Raises:
         Invitee.DoesNotExist: no invitee belongs to the chain (it was erased).
     """
-    members = list(
-        Invitee.objects.of_chain(chain_id)
-        .select_related("booking", "chain")
-        .prefetch_related("booking__booking_hosts__host")
-    )
-    if not members:
+    found = load_meetings([chain_id])
+    if not found:
         raise Invitee.DoesNotExist(f"No invitee belongs to chain {chain_id}.")
-    return _meeting(members)
+    return found[chain_id]
+
+
+def load_meetings(chain_ids: Collection[int]) -> dict[int, Meeting]:
+    """Return the present state of each chain that has an invitee, in a handful of queries for all."""
+    members = (
+        Invitee.objects.of_chains(chain_ids)
+        .select_related("booking__event_type", "chain")
+        .prefetch_related("booking__booking_hosts__host__memberships__groups")
+    )
+    chains: dict[int, list[Invitee]] = defaultdict(list)
+    for member in members:
+        chains[cast("int", member.chain_id)].append(member)
+    return {chain_id: _meeting(found) for chain_id, found in chains.items()}
 
 
 def chain_key(root_uri: str) -> str:
@@ -115,7 +131,23 @@ def _meeting(members: list[Invitee]) -> Meeting:
         canceler_type=head.canceler_type or booking.canceler_type,
         cancel_url=head.cancel_url,
         reschedule_url=head.reschedule_url,
+        event_type_uri=booking.event_type.uri if booking.event_type else "",
+        event_type_name=booking.event_type.name if booking.event_type else "",
+        event_type_slug=booking.event_type.slug if booking.event_type else "",
+        teams=_teams(booking),
+        is_erased=head.erased_at is not None,
     )
+
+
+def _teams(booking: Booking) -> tuple[str, ...]:
+    names = {
+        group.name
+        for row in booking.booking_hosts.all()
+        for membership in row.host.memberships.all()
+        for group in membership.groups.all()
+        if group.vanished_at is None and membership.vanished_at is None and group.name
+    }
+    return tuple(sorted(names))
 
 
 def _hosts(booking: Booking) -> tuple[Person, ...]:

@@ -1,45 +1,66 @@
-"""Turn one snapshot of a booking into its rows: the booking, its hosts and type, an invitee, a no-show.
+"""Turn snapshots of bookings into their rows: bookings, invitees, no-shows.
 
-What changed is returned; what it means is not decided here.
+Works on a page as on a single one: whatever can be read or made for all at once is one statement. What changed is
+returned; what it means is not decided here.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
-from bookings.models import Booking, BookingHost, EventType, Host, Invitee, RefetchRequest, Status
+from bookings.mentions import mention_event_types, mention_hosts, write_hosts
+from bookings.models import Booking, Invitee, RefetchRequest, Status
 from bookings.origin import Origin
-from bookings.refetching import ask, settle
+from bookings.refetching import Notes
 from bookings.snapshots import (
     Answer,
     BookingSnapshot,
     Cancellation,
-    HostSnapshot,
     InviteeSnapshot,
+    MeetingSnapshot,
     NoShow,
     Unset,
     content_hash,
 )
-from bookings.versions import Changes, write
+from bookings.versions import Changes, Draft, locked, write_many
 
 #: How soon to read a booking again whose conference link was still being made.
 CONFERENCE_LINK_DELAY = timedelta(seconds=5)
 
+Reason = RefetchRequest.Reason
 
-def write_booking(
-    snapshot: BookingSnapshot, *, observed_at: datetime, origin: Origin
-) -> tuple[Booking, Changes]:
-    """Write a booking with its hosts; note to read it again while its conference link is being made."""
-    hosts = _mention_hosts(snapshot.hosts)
-    event_type = _mention_event_type(snapshot)
+_NO_SHOW = ("no_show_uri", "no_show_at", "no_show_observed_at")
+
+
+def write_bookings(
+    meetings: Sequence[MeetingSnapshot], *, origin: Origin, notes: Notes
+) -> list[tuple[Booking, Changes]]:
+    """Write the bookings of these meetings with their hosts; each meeting must hold its booking."""
+    snapshots = [meeting.booking for meeting in meetings if meeting.booking]
+    hosts = mention_hosts(snapshots, origin=origin)
+    types = mention_event_types(snapshots, origin=origin)
+    drafts = [
+        _booking_draft(snapshot, types, meeting=meeting, origin=origin)
+        for snapshot, meeting in zip(snapshots, meetings, strict=True)
+    ]
+    written = write_many(Booking, drafts)
+    write_hosts(written, snapshots, hosts)
+    for booking, _ in written:
+        _watch_conference_link(booking, origin=origin, notes=notes)
+    return written
+
+
+def _booking_draft(
+    snapshot: BookingSnapshot, types: dict[str, int], *, meeting: MeetingSnapshot, origin: Origin
+) -> Draft:
     values = {
         "name": snapshot.name,
         "status": snapshot.status,
         "start_at": snapshot.start_at,
         "end_at": snapshot.end_at,
         "created_at": snapshot.created_at,
-        "event_type": event_type,
+        "event_type_id": types.get(snapshot.event_type_uri),
         "location_type": snapshot.location.type,
         "location_status": snapshot.location.status,
         "location_text": snapshot.location.text,
@@ -52,75 +73,56 @@ def write_booking(
     }
     if origin.account:
         values["account"] = origin.account
-    booking, changes = write(
-        Booking, snapshot.uri, values, updated_at=snapshot.updated_at, observed_at=observed_at,
+    return Draft(
+        uri=snapshot.uri, values=values, updated_at=snapshot.updated_at, observed_at=meeting.observed_at,
         digest=content_hash(snapshot), raw=snapshot.raw,
+        beside={"invitees_read_at": meeting.observed_at} if meeting.complete else {},
+        erased_at=origin.now if snapshot.forgotten else None,
     )  # fmt: skip
-    if changes:
-        changes |= _write_hosts(booking, hosts)
-    _watch_conference_link(booking, origin=origin)
-    return booking, changes
 
 
-def _watch_conference_link(booking: Booking, *, origin: Origin) -> None:
-    reason = RefetchRequest.Reason.CONFERENCE_LINK
-    if booking.location_status in {"processing", "initiated"} and booking.status == Status.ACTIVE:
-        ask(booking.uri, reason, subject=booking.uri, origin=origin, delay=CONFERENCE_LINK_DELAY)
+def _watch_conference_link(booking: Booking, *, origin: Origin, notes: Notes) -> None:
+    making = booking.location_status in {"processing", "initiated"}
+    if making and booking.status == Status.ACTIVE and booking.end_at > origin.now:
+        notes.ask(
+            booking.uri, Reason.CONFERENCE_LINK, subject=booking.uri, delay=CONFERENCE_LINK_DELAY
+        )
     else:
-        settle(reason, subject=booking.uri)
+        notes.settle(Reason.CONFERENCE_LINK, subject=booking.uri)
 
 
-def _mention_hosts(snapshots: tuple[HostSnapshot, ...]) -> list[Host]:
-    known = Host.objects.in_bulk([snapshot.uri for snapshot in snapshots], field_name="uri")
-    missing = [snapshot for snapshot in snapshots if snapshot.uri not in known]
-    Host.objects.bulk_create(
-        [Host(uri=s.uri, name=s.name, email=s.email, raw=dict(s.raw)) for s in missing],
-        ignore_conflicts=True,
-    )
-    for snapshot in snapshots:
-        _fill_host(known.get(snapshot.uri), snapshot)
-    if missing:
-        known = Host.objects.in_bulk([snapshot.uri for snapshot in snapshots], field_name="uri")
-    return [known[snapshot.uri] for snapshot in snapshots]
+def write_invitees(
+    seen: Sequence[tuple[Booking, InviteeSnapshot, datetime]], *, origin: Origin, notes: Notes
+) -> list[tuple[Invitee, Changes]]:
+    """Write invitees, each with its booking and when it was observed; a no-show counts among the changes."""
+    _lock_with_partners(snapshot for _, snapshot, _ in seen)
+    drafts = [
+        _invitee_draft(booking, snapshot, at, origin=origin) for booking, snapshot, at in seen
+    ]
+    written = write_many(Invitee, drafts)
+    looked_at = []
+    for (invitee, changes), (booking, snapshot, observed_at) in zip(written, seen, strict=True):
+        invitee.booking = booking
+        was = invitee.no_show_uri
+        if apply_no_show(invitee, snapshot.no_show, observed_at=observed_at, notes=notes):
+            looked_at.append(invitee)
+        if invitee.no_show_uri != was:
+            changes["no_show"] = [not invitee.is_no_show, invitee.is_no_show]
+    write_no_shows(looked_at)
+    return written
 
 
-def _fill_host(host: Host | None, mention: HostSnapshot) -> None:
-    if host is None or host.source_updated_at is not None:
-        return
-    empty = {
-        name: value
-        for name, value in (("name", mention.name), ("email", mention.email))
-        if value and not getattr(host, name)
-    }
-    if empty:
-        Host.objects.filter(pk=host.pk).update(**empty)
+def _lock_with_partners(snapshots: Iterable[InviteeSnapshot]) -> None:
+    """Lock the invitees and their partners in one order, so that two halves of a reschedule cannot deadlock."""
+    uris = {uri for s in snapshots for uri in (s.uri, s.old_invitee_uri, s.new_invitee_uri) if uri}
+    locked(Invitee, uris)
 
 
-def _mention_event_type(snapshot: BookingSnapshot) -> EventType | None:
-    if not snapshot.event_type_uri:
-        return None
-    stub = {"name": snapshot.event_type_name or snapshot.name}
-    return EventType.objects.get_or_create(uri=snapshot.event_type_uri, defaults=stub)[0]
-
-
-def _write_hosts(booking: Booking, hosts: list[Host]) -> Changes:
-    before = [row.host for row in booking.booking_hosts.select_related("host")]
-    if [host.pk for host in before] == [host.pk for host in hosts]:
-        return {}
-    BookingHost.objects.filter(booking=booking).delete()
-    BookingHost.objects.bulk_create(
-        BookingHost(booking=booking, host=host, position=position)
-        for position, host in enumerate(hosts)
-    )
-    return {"hosts": [[str(host) for host in before], [str(host) for host in hosts]]}
-
-
-def write_invitee(
-    booking: Booking, snapshot: InviteeSnapshot, *, observed_at: datetime
-) -> tuple[Invitee, Changes]:
-    """Write one invitee of a booking, without its no-show."""
+def _invitee_draft(
+    booking: Booking, snapshot: InviteeSnapshot, observed_at: datetime, *, origin: Origin
+) -> Draft:
     values = {
-        "booking": booking,
+        "booking_id": booking.pk,
         "status": snapshot.status,
         "created_at": snapshot.created_at,
         "email": snapshot.email,
@@ -140,32 +142,66 @@ def write_invitee(
         "routing_submission_uri": snapshot.routing_submission_uri,
         **_cancellation(snapshot.cancellation),
     }
-    return write(
-        Invitee, snapshot.uri, values, updated_at=snapshot.updated_at, observed_at=observed_at,
+    return Draft(
+        uri=snapshot.uri, values=values, updated_at=snapshot.updated_at, observed_at=observed_at,
         digest=content_hash(snapshot), raw=snapshot.raw,
+        initial=_no_show_columns(snapshot.no_show, observed_at=observed_at),
+        erased_at=origin.now if snapshot.forgotten else None,
     )  # fmt: skip
 
 
-def write_no_show(
-    invitee: Invitee, no_show: NoShow | Unset | None, *, observed_at: datetime, origin: Origin
+def _no_show_columns(no_show: NoShow | Unset | None, *, observed_at: datetime) -> dict[str, Any]:
+    if isinstance(no_show, Unset):
+        return {}
+    return {
+        "no_show_uri": no_show.uri if no_show else "",
+        "no_show_at": no_show.created_at if no_show else None,
+        "no_show_observed_at": observed_at,
+    }
+
+
+def apply_no_show(
+    invitee: Invitee, no_show: NoShow | Unset | None, *, observed_at: datetime, notes: Notes
 ) -> bool:
-    """Apply a no-show by its own version: it does not move the invitee's `updated_at`."""
+    """Apply a no-show by its own version, which does not move the invitee's; tell whether there is something to write."""
     if isinstance(no_show, Unset):
         return False
     uri = no_show.uri if no_show else ""
     seen = invitee.no_show_observed_at
     differs = uri != invitee.no_show_uri
     if seen is not None and differs and observed_at == seen:
-        ask(invitee.booking.uri, RefetchRequest.Reason.NO_SHOW, subject=invitee.uri, origin=origin)
+        notes.ask(invitee.booking.uri, Reason.NO_SHOW, subject=invitee.uri)
     if seen is not None and (observed_at < seen or (observed_at == seen and uri)):
         return False
-    invitee.no_show_uri, invitee.no_show_observed_at = uri, observed_at
-    invitee.no_show_at = no_show.created_at if no_show else None
-    if differs or seen != observed_at:
-        invitee.save(
-            update_fields=["no_show_uri", "no_show_at", "no_show_observed_at", "mirrored_at"]
-        )
-    return differs
+    if not differs and seen == observed_at:
+        return False
+    for name, value in _no_show_columns(no_show, observed_at=observed_at).items():
+        setattr(invitee, name, value)
+    return True
+
+
+def write_no_shows(invitees: Collection[Invitee]) -> None:
+    """Write what was applied to these, in one statement."""
+    if invitees:
+        Invitee.objects.bulk_update(invitees, _NO_SHOW)
+
+
+def mark_unlisted(meetings: Sequence[tuple[Booking, MeetingSnapshot]], *, origin: Origin) -> None:
+    """Mark the invitees that the complete snapshots of their bookings do not list (any more)."""
+    complete = {booking.pk: meeting for booking, meeting in meetings if meeting.complete}
+    if not complete:
+        return
+    rows = Invitee.objects.filter(
+        booking_id__in=complete, vanished_at=None, uri__startswith="http"
+    ).values_list("pk", "booking_id", "uri", "observed_at")
+    gone = [
+        pk
+        for pk, booking_id, uri, observed_at in rows
+        if uri not in {invitee.uri for invitee in complete[booking_id].invitees}
+        and (observed_at is None or observed_at < complete[booking_id].observed_at)
+    ]
+    if gone:
+        Invitee.objects.filter(pk__in=gone).update(vanished_at=origin.now)
 
 
 def _cancellation(cancellation: Cancellation | None) -> dict[str, Any]:

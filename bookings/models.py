@@ -15,6 +15,9 @@ from bookings.querysets import BookingQuerySet, InviteeQuerySet
 class MirrorRow(models.Model):
     """Carry what every mirrored object has: its URI, its version at the source, and its raw JSON."""
 
+    #: Columns that may hold personal data; blank for good once `erased_at` is set.
+    PERSONAL: ClassVar[tuple[str, ...]] = ()
+
     uri = models.CharField(max_length=512, unique=True)
     source_updated_at = models.DateTimeField(
         null=True, help_text="The object's `updated_at` at the source; empty for a mere mention."
@@ -25,6 +28,11 @@ class MirrorRow(models.Model):
     )
     content_hash = models.CharField(max_length=64, blank=True)
     raw = models.JSONField(default=dict, blank=True)
+    erased_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="When its personal data was erased; nothing the source says fills it again.",
+    )
     mirrored_at = models.DateTimeField(auto_now=True)
 
     class Meta:
@@ -34,8 +42,28 @@ class MirrorRow(models.Model):
         return self.uri
 
 
-class Host(MirrorRow):
+class SourceObject(MirrorRow):
+    """Carry what an object has that the source can be asked about by its URI alone."""
+
+    account = models.CharField(
+        max_length=64,
+        blank=True,
+        help_text="Which account of which source can be asked about it: `calendly:7`.",
+    )
+    vanished_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="When the source said that it does not exist (any more); the row is kept.",
+    )
+
+    class Meta:
+        abstract = True
+
+
+class Host(SourceObject):
     """A Calendly user who takes meetings."""
+
+    PERSONAL: ClassVar = ("name", "email")
 
     name = models.CharField(max_length=255, blank=True)
     email = models.CharField(max_length=320, blank=True, db_index=True)
@@ -45,7 +73,45 @@ class Host(MirrorRow):
         return self.name or self.email or self.uri
 
 
-class EventType(MirrorRow):
+class OrganizationMembership(SourceObject):
+    """A host's place in a Calendly organization; `vanished_at` once they were removed."""
+
+    host = models.ForeignKey(Host, on_delete=models.CASCADE, related_name="memberships")
+    organization_uri = models.CharField(max_length=512)
+    role = models.CharField(max_length=32, blank=True, help_text="owner, admin or user.")
+
+    def __str__(self) -> str:
+        return f"{self.host}, {self.role}"
+
+
+class Group(SourceObject):
+    """A Calendly group: some of an organization's members, administered together."""
+
+    name = models.CharField(max_length=255, blank=True)
+    organization_uri = models.CharField(max_length=512, blank=True)
+    members = models.ManyToManyField(
+        OrganizationMembership, through="GroupRelationship", related_name="groups"
+    )
+
+    def __str__(self) -> str:
+        return self.name or self.uri
+
+
+class GroupRelationship(SourceObject):
+    """A member's or an administrator's place in a group."""
+
+    group = models.ForeignKey(Group, on_delete=models.CASCADE, related_name="relationships")
+    membership = models.ForeignKey(
+        OrganizationMembership, null=True, on_delete=models.CASCADE, related_name="relationships",
+        help_text="Empty for who was invited and has not joined.",
+    )  # fmt: skip
+    role = models.CharField(max_length=32, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.membership or 'invited'} in {self.group}"
+
+
+class EventType(SourceObject):
     """The template a booking was made from; a retired one is kept."""
 
     name = models.CharField(max_length=255, blank=True)
@@ -68,8 +134,10 @@ class Status(models.TextChoices):
     CANCELED = "canceled", "canceled"
 
 
-class Booking(MirrorRow):
+class Booking(SourceObject):
     """A Calendly scheduled event; its invitees are the meetings that are carried on."""
+
+    PERSONAL: ClassVar = ("name", "location_text", "canceled_by", "cancel_reason")
 
     name = models.CharField(max_length=255, blank=True)
     status = models.CharField(max_length=16, choices=Status)
@@ -92,10 +160,10 @@ class Booking(MirrorRow):
     cancel_reason = models.TextField(blank=True)
     canceler_type = models.CharField(max_length=32, blank=True)
     canceled_at = models.DateTimeField(null=True, blank=True)
-    account = models.CharField(
-        max_length=64,
+    invitees_read_at = models.DateTimeField(
+        null=True,
         blank=True,
-        help_text="Which account of which source can be asked about it: `calendly:7`.",
+        help_text="When the source was last asked for all its invitees.",
     )
 
     objects = BookingQuerySet.as_manager()
@@ -106,6 +174,12 @@ class Booking(MirrorRow):
             models.Index(fields=["-start_at", "-id"], name="booking_by_start"),
             models.Index(fields=["status", "-start_at"], name="booking_by_status_start"),
             models.Index(fields=["event_type", "-start_at"], name="booking_by_type_start"),
+            models.Index(fields=["account", "start_at"], name="booking_by_account_start"),
+            models.Index(
+                fields=["-start_at", "-id"],
+                name="booking_vanished",
+                condition=Q(vanished_at__isnull=False),
+            ),
         ]
         constraints: ClassVar = [
             models.CheckConstraint(
@@ -140,6 +214,11 @@ class Invitee(MirrorRow):
     Calendly reschedules by canceling one invitee and making another. All invitees of such a chain are one meeting
     and share `chain`, the chain's first as it was announced.
     """
+
+    PERSONAL: ClassVar = (
+        "email", "email_folded", "name", "first_name", "last_name", "text_reminder_number", "answers", "tracking",
+        "canceled_by", "cancel_reason", "cancel_url", "reschedule_url",
+    )  # fmt: skip
 
     booking = models.ForeignKey(Booking, on_delete=models.CASCADE, related_name="invitees")
     chain = models.ForeignKey(
@@ -183,6 +262,11 @@ class Invitee(MirrorRow):
     cancel_url = models.CharField(max_length=1024, blank=True)
     reschedule_url = models.CharField(max_length=1024, blank=True)
     routing_submission_uri = models.CharField(max_length=512, blank=True)
+    vanished_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="When the source no longer listed it with its booking; the row is kept.",
+    )
 
     announced_at = models.DateTimeField(
         null=True,
@@ -218,6 +302,8 @@ class Invitee(MirrorRow):
         ]
 
     def __str__(self) -> str:
+        if self.erased_at is not None:
+            return "somebody erased"
         return self.name or self.email or self.uri
 
     @property
@@ -231,8 +317,22 @@ class Invitee(MirrorRow):
         return bool(self.no_show_uri)
 
 
+class RoutingForm(SourceObject):
+    """A Calendly routing form and its questions."""
+
+    name = models.CharField(max_length=255, blank=True)
+    status = models.CharField(max_length=32, blank=True, help_text="draft or published.")
+    organization_uri = models.CharField(max_length=512, blank=True)
+    questions = models.JSONField(default=list, blank=True)
+
+    def __str__(self) -> str:
+        return self.name or self.uri
+
+
 class RoutingSubmission(MirrorRow):
     """One submission of a Calendly routing form."""
+
+    PERSONAL: ClassVar = ("answers", "tracking", "result_value")
 
     routing_form_uri = models.CharField(max_length=512, blank=True)
     created_at = models.DateTimeField()
@@ -241,6 +341,14 @@ class RoutingSubmission(MirrorRow):
     result_type = models.CharField(max_length=32, blank=True)
     result_value = models.TextField(blank=True)
     submitter_uri = models.CharField(max_length=512, blank=True)
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(fields=["routing_form_uri", "-created_at"], name="submission_by_form"),
+        ]
+
+    def __str__(self) -> str:
+        return f"form submission {self.created_at:%Y-%m-%d %H:%M} UTC"
 
 
 class BookingEvent(models.Model):
@@ -280,6 +388,10 @@ class BookingEvent(models.Model):
     cause_id = models.BigIntegerField(
         null=True, help_text="The row behind the cause, such as the inbound webhook."
     )
+    silent = models.BooleanField(
+        default=False,
+        help_text="Found by a backfill, and no webhook has told of it: only rules that ask for such act on it.",
+    )
     occurred_at = models.DateTimeField(help_text="When it happened, by the source's clock.")
     created_at = models.DateTimeField()
 
@@ -288,6 +400,7 @@ class BookingEvent(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["chain", "id"], name="bookingevent_by_chain"),
             models.Index(fields=["cause", "cause_id"], name="bookingevent_by_cause"),
+            models.Index(fields=["invitee"], name="bookingevent_silent", condition=Q(silent=True)),
         ]
         constraints: ClassVar = [
             models.UniqueConstraint(
@@ -302,7 +415,7 @@ class BookingEvent(models.Model):
 
 
 class RefetchRequest(models.Model):
-    """A booking that the source should be asked about again, and why; gone once it is settled.
+    """An object that the source should be asked about again, and why; gone once it is settled.
 
     Written in the transaction that found the need, so that no crash forgets it.
     """
@@ -318,7 +431,9 @@ class RefetchRequest(models.Model):
         NO_SHOW = "no_show", "two no-show messages of the same second disagree"
         OPERATOR = "operator", "asked for by a person"
 
-    booking_uri = models.CharField(max_length=512)
+    object_uri = models.CharField(
+        max_length=512, help_text="What to ask about: a booking, a host, an event type."
+    )
     reason = models.CharField(max_length=16, choices=Reason)
     subject_uri = models.CharField(
         max_length=512, help_text="The object that waits for the answer."
@@ -329,6 +444,9 @@ class RefetchRequest(models.Model):
     )
     attempts = models.PositiveSmallIntegerField(default=0)
     last_error = models.TextField(blank=True)
+    silent = models.BooleanField(
+        default=False, help_text="Found by a backfill: what the answer tells is silent too."
+    )
     created_at = models.DateTimeField()
 
     class Meta:
@@ -337,9 +455,25 @@ class RefetchRequest(models.Model):
         ]
         constraints: ClassVar = [
             models.UniqueConstraint(
-                fields=["booking_uri", "reason", "subject_uri"], name="refetch_once"
+                fields=["object_uri", "reason", "subject_uri"], name="refetch_once"
             ),
         ]
 
     def __str__(self) -> str:
-        return f"{self.booking_uri}: {self.get_reason_display()}"
+        return f"{self.object_uri}: {self.get_reason_display()}"
+
+
+class ErasedAddress(models.Model):
+    """The tombstone of a person whose data was erased: a digest of the e-mail address, and until when it holds.
+
+    What was booked before `erased_at` is never mirrored again; what the person books afterwards is.
+    """
+
+    digest = models.CharField(max_length=64, unique=True)
+    erased_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name_plural = "erased addresses"
+
+    def __str__(self) -> str:
+        return f"{self.digest[:12]}… erased {self.erased_at:%Y-%m-%d}"

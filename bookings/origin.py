@@ -11,7 +11,8 @@ class Origin:
     """Name the cause of a change.
 
     `account` says which account can be asked again (`calendly:7`); `hold` is how long one half of a reschedule
-    waits for the other before the source is asked.
+    waits for the other before the source is asked. What a `silent` origin tells of is acted on only by rules that
+    ask for it: a backfill is one.
     """
 
     cause: BookingEvent.Cause
@@ -19,3 +20,4 @@ class Origin:
     cause_id: int | None = None
     account: str = ""
     hold: timedelta = timedelta(seconds=30)
+    silent: bool = False

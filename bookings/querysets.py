@@ -1,5 +1,6 @@
 """Chainable filters over the mirror, one per question that staff or stations ask."""
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from django.db import models
@@ -23,10 +24,6 @@ class InviteeQuerySet(models.QuerySet["Invitee"]):
         """Keep invitees that are marked as a no-show now."""
         return self.exclude(no_show_uri="")
 
-    def successors_of(self, uri: str) -> "InviteeQuerySet":
-        """Keep the invitees that were rescheduled from the invitee with this URI."""
-        return self.filter(old_invitee_uri=uri)
-
-    def of_chain(self, chain_id: int) -> "InviteeQuerySet":
-        """Keep a chain's members, oldest first; the last is the meeting as it stands."""
-        return self.filter(chain_id=chain_id).order_by("created_at", "id")
+    def of_chains(self, chain_ids: Collection[int]) -> "InviteeQuerySet":
+        """Keep the members of chains, the oldest of each first; the last is the meeting as it stands."""
+        return self.filter(chain_id__in=chain_ids).order_by("created_at", "id")

@@ -1,49 +1,41 @@
 """Write what a source says into the mirror, newest wins, and say what that changed.
 
 A snapshot may come in any order and any number of times. Facts are merged by version, then `bookings.announce`
-derives the events from the state that results, never from the name of a webhook. Rows are locked in one order
-(host, event type, booking, invitees by URI), inside the caller's transaction.
+derives the events from the state that results, never from the name of a webhook. A page of bookings is one batch:
+it costs a few statements more than a single booking. Rows are locked in one order (host, event type, booking,
+invitees by URI), inside the caller's transaction.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 from django.db import transaction
 
 from bookings.announce import Announcer, reported
-from bookings.mirror import answers_as_json, write_booking, write_invitee, write_no_show
-from bookings.models import (
-    Booking,
-    BookingEvent,
-    EventType,
-    Host,
-    Invitee,
-    RefetchRequest,
-    RoutingSubmission,
+from bookings.directory import reconcile_directory
+from bookings.erasure import forget_erased
+from bookings.mirror import (
+    apply_no_show,
+    mark_unlisted,
+    write_bookings,
+    write_invitees,
+    write_no_shows,
 )
+from bookings.models import Booking, BookingEvent, Invitee, RefetchRequest
 from bookings.origin import Origin
-from bookings.refetching import ask, settle
-from bookings.snapshots import (
-    EventTypeSnapshot,
-    HostSnapshot,
-    InviteeSnapshot,
-    MeetingSnapshot,
-    NoShowSnapshot,
-    RoutingSubmissionSnapshot,
-    Snapshot,
-    content_hash,
-)
-from bookings.versions import Changes, write
+from bookings.reconciled import Reconciled
+from bookings.refetching import Notes
+from bookings.snapshots import MeetingSnapshot, NoShowSnapshot, Snapshot
+from bookings.versions import Changes
 
+Reason = RefetchRequest.Reason
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reconciled:
-    """Say what a snapshot became: the events, the booking it is about, and a sentence for staff."""
+Written = tuple[Booking, Changes]
 
-    events: tuple[BookingEvent, ...] = ()
-    booking: Booking | None = None
-    note: str = ""
-    changed: bool = False
+_ASKED_FOR_DETAILS = "The body names its booking by URI alone and the booking is unknown: Calendly is asked about it."
+#: How much older than the webhook a fact may be that a backfill found first and the webhook tells of.
+_HEARD_LATE = timedelta(hours=24, minutes=3)
 
 
 @transaction.atomic
@@ -51,158 +43,131 @@ def reconcile(snapshot: Snapshot, *, origin: Origin) -> Reconciled:
     """Write one snapshot into the mirror and return what it changed; the same again changes nothing."""
     match snapshot:
         case MeetingSnapshot():
-            return reconcile_booking(snapshot, origin=origin)
+            return reconcile_bookings([snapshot], origin=origin)
         case NoShowSnapshot():
             return reconcile_no_show(snapshot, origin=origin)
-        case HostSnapshot():
-            return reconcile_host(snapshot, origin=origin)
-        case EventTypeSnapshot():
-            return reconcile_event_type(snapshot, origin=origin)
-        case RoutingSubmissionSnapshot():
-            return reconcile_routing_submission(snapshot, origin=origin)
+        case _:
+            return reconcile_directory(snapshot, origin=origin)
 
 
-def reconcile_booking(snapshot: MeetingSnapshot, *, origin: Origin) -> Reconciled:
-    """Write a booking and the invitees seen with it; each invitee is announced on its own."""
-    changes: Changes = {}
-    if snapshot.booking is None:
-        booking = Booking.objects.filter(uri=snapshot.invitees[0].booking_uri).first()
-        if booking is None:
-            return _ask_for_details(snapshot.invitees[0], origin=origin)
-    else:
-        booking, changes = write_booking(
-            snapshot.booking, observed_at=snapshot.observed_at, origin=origin
-        )
-    return _reconcile_invitees(booking, snapshot, booking_changes=changes, origin=origin)
+@transaction.atomic
+def reconcile_bookings(meetings: Sequence[MeetingSnapshot], *, origin: Origin) -> Reconciled:
+    """Write bookings and the invitees seen with them, and say what all of them together became."""
+    notes = Notes(origin)
+    told, meetings = meetings, forget_erased(meetings)
+    bookings = _write_bookings(meetings, origin=origin, notes=notes)
+    found = [(pair[0], m) for m, pair in zip(meetings, bookings, strict=True) if pair]
+    seen = [(booking, i, m.observed_at) for booking, m in found for i in m.invitees]
+    invitees = write_invitees(seen, origin=origin, notes=notes) if seen else []
+    announcer = Announcer(origin, notes)
+    _announce(invitees, bookings, announcer=announcer, notes=notes)
+    mark_unlisted(found, origin=origin)
+    events = announcer.write()
+    if seen:
+        heard_since = min(observed_at for _, _, observed_at in seen)
+        events += hear([i for i, _ in invitees], since=heard_since, origin=origin)
+    notes.write()
+    changed = {pair[0].uri for pair in bookings if pair and pair[1]}
+    changed |= {invitee.booking.uri for invitee, changes in invitees if changes}
+    return Reconciled(
+        events=tuple(events),
+        booking=found[0][0] if found else None,
+        note=announcer.note or ("" if found else _ASKED_FOR_DETAILS),
+        changed=bool(changed),
+        changed_bookings=frozenset(changed),
+        forgotten=any(a is not b and a != b for a, b in zip(told, meetings, strict=True)),
+    )
 
 
+def _write_bookings(
+    meetings: Sequence[MeetingSnapshot], *, origin: Origin, notes: Notes
+) -> list[Written | None]:
+    """Return each meeting's booking and its changes; None where the body names one that is not known."""
+    full = [meeting for meeting in meetings if meeting.booking]
+    written = iter(write_bookings(full, origin=origin, notes=notes) if full else ())
+    named = {m.invitees[0].booking_uri for m in meetings if not m.booking}
+    known = {row.uri: row for row in Booking.objects.filter(uri__in=named)} if named else {}
+    found: list[Written | None] = []
+    for meeting in meetings:
+        if meeting.booking:
+            found.append(next(written))
+        elif (invitee := meeting.invitees[0]).booking_uri in known:
+            found.append((known[invitee.booking_uri], {}))
+        else:
+            notes.ask(invitee.booking_uri, Reason.DETAILS, subject=invitee.uri)
+            found.append(None)
+    return found
+
+
+def _announce(
+    invitees: Sequence[tuple[Invitee, Changes]],
+    bookings: Sequence[Written | None],
+    *,
+    announcer: Announcer,
+    notes: Notes,
+) -> None:
+    """Announce every invitee that was seen, and those of a changed booking that were not."""
+    of_booking: dict[int, Changes] = {}
+    for booking, changes in filter(None, bookings):
+        of_booking.setdefault(booking.pk, {}).update(changes)
+    others = _others(bookings, seen=[invitee.pk for invitee, _ in invitees])
+    announcer.partners.add([*(invitee for invitee, _ in invitees), *others])
+    for invitee, changes in invitees:
+        announcer.announce(invitee, {**of_booking[invitee.booking_id], **changes})
+        notes.settle(Reason.DETAILS, subject=invitee.uri)
+    for invitee in others:
+        announcer.announce(invitee, of_booking[invitee.booking_id])
+
+
+def _others(bookings: Iterable[Written | None], *, seen: list[int]) -> list[Invitee]:
+    """Return the invitees that were not seen themselves, of bookings that changed in what readers care for."""
+    changed = [
+        found[0].pk for found in bookings if found and reported(found[1]) and "uri" not in found[1]
+    ]
+    if not changed:
+        return []
+    rows = Invitee.objects.filter(booking_id__in=changed).exclude(pk__in=seen)
+    return list(
+        rows.select_related("booking").select_for_update(of=("self",), no_key=True).order_by("uri")
+    )
+
+
+def hear(invitees: Iterable[Invitee], *, since: datetime, origin: Origin) -> list[BookingEvent]:
+    """Return the events that a backfill found before the webhook came that tells of them; they are silent no more.
+
+    Otherwise a webhook that a backfill has overtaken would be acknowledged and reach nobody.
+    """
+    pks = [invitee.pk for invitee in invitees]
+    if origin.cause != BookingEvent.Cause.WEBHOOK or not pks:
+        return []
+    silent = BookingEvent.objects.filter(invitee_id__in=pks, silent=True)
+    events = list(
+        silent.filter(occurred_at__gte=since - _HEARD_LATE).select_related("invitee").order_by("id")
+    )
+    if events:
+        BookingEvent.objects.filter(pk__in=[event.pk for event in events]).update(silent=False)
+    for event in events:
+        event.silent = False
+    return events
+
+
+@transaction.atomic
 def reconcile_no_show(snapshot: NoShowSnapshot, *, origin: Origin) -> Reconciled:
     """Write a bare no-show onto its invitee, or ask the source when that is unknown."""
+    notes = Notes(origin)
     invitee = _locked_invitee(snapshot.invitee_uri)
     if invitee is None:
-        ask(
-            snapshot.booking_uri,
-            RefetchRequest.Reason.DETAILS,
-            subject=snapshot.invitee_uri,
-            origin=origin,
-        )
+        notes.ask(snapshot.booking_uri, Reason.DETAILS, subject=snapshot.invitee_uri)
+        notes.write()
         return Reconciled(
             note="It names an invitee that is not known yet: Calendly is asked about the booking."
         )
-    changed = write_no_show(
-        invitee, snapshot.no_show, observed_at=snapshot.observed_at, origin=origin
-    )
-    announcer = Announcer(origin)
-    announcer.announce(invitee, {})
-    return Reconciled(
-        events=tuple(announcer.events),
-        booking=invitee.booking,
-        note=announcer.note,
-        changed=changed,
-    )
-
-
-def reconcile_host(snapshot: HostSnapshot, *, origin: Origin) -> Reconciled:
-    """Write a host; a mere mention fills what is empty and overwrites nothing."""
-    values = {"name": snapshot.name, "email": snapshot.email, "timezone": snapshot.timezone}
-    _, changes = write(
-        Host, snapshot.uri, values, updated_at=snapshot.updated_at, observed_at=origin.now,
-        digest=content_hash(snapshot), raw=snapshot.raw,
-    )  # fmt: skip
-    return Reconciled(changed=bool(changes))
-
-
-def reconcile_event_type(snapshot: EventTypeSnapshot, *, origin: Origin) -> Reconciled:
-    """Write an event type; a deleted one is kept, since old bookings name it."""
-    values = {
-        "name": snapshot.name,
-        "slug": snapshot.slug,
-        "kind": snapshot.kind,
-        "pooling_type": snapshot.pooling_type,
-        "active": snapshot.active,
-        "duration_minutes": snapshot.duration_minutes,
-        "scheduling_url": snapshot.scheduling_url,
-        "deleted_at": snapshot.deleted_at,
-    }
-    if not snapshot.name:
-        del values["name"]  # a body that only names a deleted type takes its name away from nobody
-    row, changes = write(
-        EventType, snapshot.uri, values, updated_at=snapshot.updated_at, observed_at=origin.now,
-        digest=content_hash(snapshot), raw=snapshot.raw,
-    )  # fmt: skip
-    return Reconciled(changed=bool(changes), note=f"Event type {row}.")
-
-
-def reconcile_routing_submission(
-    snapshot: RoutingSubmissionSnapshot, *, origin: Origin
-) -> Reconciled:
-    """Write a routing form submission; the first sight of one is an event."""
-    values = {
-        "routing_form_uri": snapshot.routing_form_uri,
-        "created_at": snapshot.created_at,
-        "answers": answers_as_json(snapshot.answers),
-        "tracking": dict(snapshot.tracking),
-        "result_type": snapshot.result_type,
-        "result_value": snapshot.result_value,
-        "submitter_uri": snapshot.submitter_uri,
-    }
-    row, changes = write(
-        RoutingSubmission, snapshot.uri, values, updated_at=snapshot.updated_at, observed_at=origin.now,
-        digest=content_hash(snapshot), raw=snapshot.raw,
-    )  # fmt: skip
-    events = (_submission_event(row, origin=origin),) if "uri" in changes else ()
-    return Reconciled(
-        events=events, changed=bool(changes), note="No rule carries routing forms yet."
-    )
-
-
-def _submission_event(row: RoutingSubmission, *, origin: Origin) -> BookingEvent:
-    return BookingEvent.objects.create(
-        kind=BookingEvent.Kind.ROUTING_FORM_SUBMITTED, routing_submission=row, cause=origin.cause,
-        cause_id=origin.cause_id, occurred_at=row.created_at, created_at=origin.now,
-    )  # fmt: skip
-
-
-def _ask_for_details(invitee: InviteeSnapshot, *, origin: Origin) -> Reconciled:
-    ask(invitee.booking_uri, RefetchRequest.Reason.DETAILS, subject=invitee.uri, origin=origin)
-    return Reconciled(
-        note="The body names its booking by URI alone and the booking is unknown: Calendly is asked about it."
-    )
-
-
-def _reconcile_invitees(
-    booking: Booking, snapshot: MeetingSnapshot, *, booking_changes: Changes, origin: Origin
-) -> Reconciled:
-    _lock(snapshot.invitees)
-    announcer, changed, seen = Announcer(origin), bool(booking_changes), set()
-    for invitee_snapshot in snapshot.invitees:
-        invitee, changes = write_invitee(
-            booking, invitee_snapshot, observed_at=snapshot.observed_at
-        )
-        changed |= bool(changes)
-        changed |= write_no_show(
-            invitee, invitee_snapshot.no_show, observed_at=snapshot.observed_at, origin=origin
-        )
-        announcer.announce(invitee, {**booking_changes, **changes})
-        settle(RefetchRequest.Reason.DETAILS, subject=invitee.uri)
-        seen.add(invitee.pk)
-    if reported(booking_changes):
-        for invitee in booking.invitees.exclude(pk__in=seen).select_for_update().order_by("uri"):
-            announcer.announce(invitee, booking_changes)
-    return Reconciled(
-        events=tuple(announcer.events), booking=booking, note=announcer.note, changed=changed
-    )
-
-
-def _lock(snapshots: Iterable[InviteeSnapshot]) -> None:
-    """Lock the invitees and their partners in one order, so that two halves of a reschedule cannot deadlock."""
-    uris = {uri for s in snapshots for uri in (s.uri, s.old_invitee_uri, s.new_invitee_uri) if uri}
-    list(Invitee.objects.select_for_update().filter(uri__in=uris).order_by("uri").values_list("pk"))
-
-
-def _locked_invitee(uri: str) -> Invitee | None:
-    rows = Invitee.objects.select_for_update(of=("self",)).select_related("booking")
-    return rows.filter(uri=uri).first()
+    was = invitee.no_show_uri
+    if apply_no_show(invitee, snapshot.no_show, observed_at=snapshot.observed_at, notes=notes):
+        write_no_shows([invitee])
+    result = _announce_one(invitee, origin=origin, notes=notes)
+    heard = hear([invitee], since=snapshot.observed_at, origin=origin)
+    return replace(result, changed=invitee.no_show_uri != was, events=(*result.events, *heard))
 
 
 @transaction.atomic
@@ -213,16 +178,27 @@ def stop_waiting(invitee_uri: str, *, origin: Origin) -> Reconciled:
         return Reconciled(note="The invitee is no longer in the mirror.")
     invitee.unpaired_at = origin.now
     invitee.save(update_fields=["unpaired_at", "mirrored_at"])
-    announcer = Announcer(origin)
-    announcer.announce(invitee, {})
-    return Reconciled(events=tuple(announcer.events), booking=invitee.booking, note=announcer.note)
+    return _announce_one(invitee, origin=origin, notes=Notes(origin))
 
 
 @transaction.atomic
 def announce_again(invitee_uri: str, *, origin: Origin) -> Reconciled:
     """Make the events that have become due for an invitee since its partner arrived."""
     invitee = _locked_invitee(invitee_uri)
-    announcer = Announcer(origin)
-    if invitee is not None:
-        announcer.announce(invitee, {})
-    return Reconciled(events=tuple(announcer.events), booking=invitee.booking if invitee else None)
+    if invitee is None:
+        return Reconciled()
+    return _announce_one(invitee, origin=origin, notes=Notes(origin))
+
+
+def _announce_one(invitee: Invitee, *, origin: Origin, notes: Notes) -> Reconciled:
+    announcer = Announcer(origin, notes)
+    announcer.partners.add([invitee])
+    announcer.announce(invitee, {})
+    events = announcer.write()
+    notes.write()
+    return Reconciled(events=tuple(events), booking=invitee.booking, note=announcer.note)
+
+
+def _locked_invitee(uri: str) -> Invitee | None:
+    rows = Invitee.objects.select_for_update(of=("self",), no_key=True).select_related("booking")
+    return rows.filter(uri=uri).first()

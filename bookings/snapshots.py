@@ -1,14 +1,15 @@
 """Frozen facts about one moment at the source: the only language that reconcile understands.
 
 A source's parser turns provider JSON into these; nothing after it sees JSON. Times are aware UTC datetimes.
-`raw` is the provider's object as it came and never takes part in a comparison.
+`raw` is the provider's object as it came and never takes part in a comparison. `forgotten` says that it is of an erased
+person (a booking: of nobody else), without what was theirs.
 """
 
 import enum
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -70,6 +71,42 @@ class HostSnapshot:
     email: str = ""
     timezone: str = ""
     updated_at: datetime | None = None
+    forgotten: bool = False
+    raw: Raw = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MembershipSnapshot:
+    """Describe a user's place in an organization, with the user."""
+
+    uri: str
+    host: HostSnapshot
+    organization_uri: str
+    updated_at: datetime
+    role: str = ""
+    raw: Raw = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupSnapshot:
+    """Describe a group of an organization's members."""
+
+    uri: str
+    name: str
+    updated_at: datetime
+    organization_uri: str = ""
+    raw: Raw = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupRelationshipSnapshot:
+    """Describe a place in a group; `membership_uri` is empty for who was invited and has not joined."""
+
+    uri: str
+    group_uri: str
+    updated_at: datetime
+    membership_uri: str = ""
+    role: str = ""
     raw: Raw = field(default_factory=dict, repr=False)
 
 
@@ -110,6 +147,7 @@ class BookingSnapshot:
     invitees_active: int | None = None
     invitees_limit: int | None = None
     cancellation: Cancellation | None = None
+    forgotten: bool = False
     raw: Raw = field(default_factory=dict, repr=False)
 
 
@@ -138,6 +176,7 @@ class InviteeSnapshot:
     cancel_url: str = ""
     reschedule_url: str = ""
     routing_submission_uri: str = ""
+    forgotten: bool = False
     raw: Raw = field(default_factory=dict, repr=False)
 
 
@@ -146,12 +185,13 @@ class MeetingSnapshot:
     """Join a booking and the invitees that were seen with it.
 
     `booking` is None when the body named it by URI alone. `observed_at` is when the source said so: the
-    webhook envelope's `created_at`, or the moment of an API answer.
+    webhook envelope's `created_at`, or the moment of an API answer. `complete` says that there are no other invitees.
     """
 
     booking: BookingSnapshot | None
     invitees: tuple[InviteeSnapshot, ...]
     observed_at: datetime
+    complete: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,6 +202,19 @@ class NoShowSnapshot:
     booking_uri: str
     no_show: NoShow | None
     observed_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoutingFormSnapshot:
+    """Describe a routing form; `questions` are the provider's objects."""
+
+    uri: str
+    name: str
+    updated_at: datetime
+    status: str = ""
+    organization_uri: str = ""
+    questions: tuple[Raw, ...] = ()
+    raw: Raw = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,23 +233,36 @@ class RoutingSubmissionSnapshot:
     raw: Raw = field(default_factory=dict, repr=False)
 
 
-Snapshot = (
-    HostSnapshot | EventTypeSnapshot | MeetingSnapshot | NoShowSnapshot | RoutingSubmissionSnapshot
+#: What is read beside the bookings.
+DirectorySnapshot = (
+    HostSnapshot
+    | MembershipSnapshot
+    | GroupSnapshot
+    | GroupRelationshipSnapshot
+    | EventTypeSnapshot
+    | RoutingFormSnapshot
+    | RoutingSubmissionSnapshot
 )
+Snapshot = DirectorySnapshot | MeetingSnapshot | NoShowSnapshot
 
 #: Left out of the content hash: `raw` and versions are volatile, a no-show has a version of its own.
-_VOLATILE = frozenset({"raw", "updated_at", "no_show"})
+_VOLATILE = frozenset({"raw", "updated_at", "no_show", "forgotten"})
 
 
 def content_hash(
-    snapshot: HostSnapshot
-    | EventTypeSnapshot
-    | BookingSnapshot
-    | InviteeSnapshot
-    | RoutingSubmissionSnapshot,
+    snapshot: DirectorySnapshot | BookingSnapshot | InviteeSnapshot,
 ) -> str:
     """Return the hex SHA-256 of what the snapshot says, without its volatile fields."""
-    content = {key: value for key, value in asdict(snapshot).items() if key not in _VOLATILE}
+    # `raw` may be large: it is left out before anything is copied.
+    content = {
+        f.name: getattr(snapshot, f.name) for f in fields(snapshot) if f.name not in _VOLATILE
+    }
     if isinstance(snapshot, BookingSnapshot):
         content["hosts"] = [host.uri for host in snapshot.hosts]
-    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=_plain).encode()).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    return str(value)

@@ -1,7 +1,4 @@
-"""Browse the mirror: what the calendar says, to be read and never edited here.
-
-`integrations.admin` replaces the bookings' own page with one that also tells where each booking went.
-"""
+"""Browse the bookings and their invitees, and what is to be asked again."""
 
 from collections.abc import Iterable
 from typing import Any, ClassVar
@@ -12,71 +9,55 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.timesince import timesince, timeuntil
 
-from bookings.browsing import ReadOnlyAdmin, display
-from bookings.filters import NoShowFilter, StatusFilter, WhenFilter
-from bookings.models import Booking, EventType, Host, Invitee, RefetchRequest, RoutingSubmission
+from bookings import standing
+from bookings.browsing import MirrorAdmin, ReadOnlyAdmin, display
+from bookings.filters import GroupFilter, NoShowFilter, StandingFilter, StatusFilter, WhenFilter
+from bookings.models import Booking, Invitee, RefetchRequest
 
 #: Names shown in one cell of a list; the rest is a number.
 NAMES_SHOWN = 3
-TONES = {"active": "success", "canceled": "default", "rescheduled": "info", "no-show": "danger"}
-
-
-@admin.register(Host)
-class HostAdmin(ReadOnlyAdmin):
-    """The people who take meetings."""
-
-    list_display = ("name", "email", "timezone", "mirrored_at")
-    search_fields = ("name", "email")
-    ordering = ("name", "id")
-
-
-@admin.register(EventType)
-class EventTypeAdmin(ReadOnlyAdmin):
-    """The templates that bookings are made from."""
-
-    list_display = ("name", "kind", "duration_minutes", "active", "scheduling_url")
-    list_filter = ("active",)
-    search_fields = ("name", "slug")
-    ordering = ("name", "id")
+TONES = {
+    "active": "success", "canceled": "default", "rescheduled": "info", "no-show": "danger", **standing.TONES,
+}  # fmt: skip
 
 
 @admin.register(Invitee)
-class InviteeAdmin(ReadOnlyAdmin):
+class InviteeAdmin(MirrorAdmin):
     """The people who booked."""
 
-    list_display = ("name", "email", "status", "booking", "created_at")
-    list_filter = ("status",)
+    list_display = ("name", "email", "status", "at_calendly", "booking", "created_at")
+    list_filter = (StandingFilter, "status")
     list_select_related = ("booking",)
     search_fields = ("name", "email_folded__startswith")
-    ordering = ("-id",)
-
-
-@admin.register(RoutingSubmission)
-class RoutingSubmissionAdmin(ReadOnlyAdmin):
-    """What was answered in routing forms."""
-
-    list_display = ("uri", "result_type", "result_value", "created_at")
-    search_fields = ("uri", "result_value")
-    ordering = ("-id",)
 
 
 @admin.register(RefetchRequest)
 class RefetchRequestAdmin(ReadOnlyAdmin):
     """What the calendar is to be asked again."""
 
-    list_display = ("booking_uri", "reason", "due_at", "attempts", "last_error", "created_at")
+    when_empty = "Nothing waits to be asked again, and nothing was given up."
+
+    list_display = ("object_uri", "reason", "due_at", "attempts", "last_error", "created_at")
     list_filter = ("reason",)
-    search_fields = ("booking_uri", "subject_uri")
+    search_fields = ("object_uri", "subject_uri")
     ordering = ("-id",)
 
 
 @admin.register(Booking)
-class BookingAdmin(ReadOnlyAdmin):
+class BookingAdmin(MirrorAdmin):
     """The bookings, newest start first."""
 
     list_display: Any = ("when", "what", "who_hosts", "who_comes", "how")
     list_display_links = ("when", "what")
-    list_filter: ClassVar[Any] = (WhenFilter, StatusFilter, NoShowFilter, "hosts", "event_type")
+    list_filter: ClassVar[Any] = (
+        WhenFilter,
+        StatusFilter,
+        NoShowFilter,
+        StandingFilter,
+        GroupFilter,
+        "hosts",
+        "event_type",
+    )
     search_fields = ("name",)
     search_help_text = "Invitee's name or e-mail, or the event's name"
     ordering = ("-start_at", "-id")
@@ -84,12 +65,7 @@ class BookingAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Booking]:
         """Return the bookings with everyone in them."""
         invitees = Prefetch("invitees", Invitee.objects.defer("raw"))
-        return (
-            super()
-            .get_queryset(request)
-            .defer("raw")
-            .prefetch_related("booking_hosts__host", invitees)
-        )
+        return super().get_queryset(request).prefetch_related("booking_hosts__host", invitees)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Booking], search_term: str
@@ -131,9 +107,11 @@ class BookingAdmin(ReadOnlyAdmin):
         return [named(map(str, invitees)) or "-", named(i.email for i in invitees)]
 
     @display(description="status", label=TONES)
-    def how(self, booking: Booking) -> str:
-        """Show the booking's status."""
-        return status_of(booking)
+    def how(self, booking: Booking) -> tuple[str, str]:
+        """Show the booking's status, and whether it is gone or erased."""
+        status = status_of(booking)
+        mark = next(standing.marks(booking), None)
+        return (mark.state, f"{status}, {mark.label}") if mark else (status, status)
 
 
 def relative(booking: Booking) -> str:
