@@ -1,17 +1,45 @@
 """The rows between the doors: connections, what came in, what is to go out, what was done."""
 
-from integrations.models.connection import Account, Connection, RemoteRecord
+from integrations.models.backfill import BackfillFinding, BackfillProblem, BackfillRun
+from integrations.models.connection import (
+    Account,
+    Connection,
+    MailTemplate,
+    MappedField,
+    RemoteRecord,
+)
 from integrations.models.delivery import Delivery, DeliveryAttempt, Rule
+from integrations.models.drift import DriftFinding, DriftRun
+from integrations.models.erasure import ErasureRequest
 from integrations.models.heartbeat import Heartbeat
 from integrations.models.inbound import InboundWebhook, SignatureTally, WebhookSubscription
+from integrations.models.interaction import Interaction
+from integrations.models.mapping import FieldMapping
+from integrations.models.matching import MatchReview
+from integrations.models.notification import Notification, NotificationChannel
+from integrations.models.template import EmailTemplate
 
 __all__ = [
     "Account",
+    "BackfillFinding",
+    "BackfillProblem",
+    "BackfillRun",
     "Connection",
     "Delivery",
     "DeliveryAttempt",
+    "DriftFinding",
+    "DriftRun",
+    "EmailTemplate",
+    "ErasureRequest",
+    "FieldMapping",
     "Heartbeat",
     "InboundWebhook",
+    "Interaction",
+    "MailTemplate",
+    "MappedField",
+    "MatchReview",
+    "Notification",
+    "NotificationChannel",
     "RemoteRecord",
     "Rule",
     "SignatureTally",

@@ -1,24 +1,28 @@
 """What is to go out: rules, the deliveries they plan, and every attempt at one."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator
 from django.db import models
 from django.db.models import Q
 
 from bookings.models import BookingEvent
 from integrations.models.connection import Connection
 
-
-class RuleQuerySet(models.QuerySet["Rule"]):
-    """Filters over rules."""
-
-    def asking_for(self, kind: str) -> list["Rule"]:
-        """Return the enabled rules that act on this kind of event, in their order."""
-        return [rule for rule in self.filter(enabled=True) if kind in rule.kinds]
+#: The longest that a rule may hold what it planned, seconds.
+LONGEST_HOLD = 3600
+#: The usual patience with another rule, seconds.
+WAITS_AT_MOST = 120
+#: How many rules may wait for each other in a row.
+MOST_WAITS = 10
 
 
 class Rule(models.Model):
-    """Which kinds of event are carried to which connection, by which action."""
+    """Which kinds of event are carried to which connection, by which action.
+
+    A paused rule goes on planning; what it planned waits, and holds back no other rule.
+    """
 
     name = models.CharField(max_length=100, unique=True)
     enabled = models.BooleanField(default=True)
@@ -31,23 +35,97 @@ class Rule(models.Model):
     )
     options = models.JSONField(default=dict, blank=True, help_text="The action's own options.")
     position = models.PositiveIntegerField(default=0)
+    acts_on_backfill = models.BooleanField(
+        default=False,
+        help_text="Act on what only a backfill told of, too. Otherwise a backfill fills the mirror and sends nothing.",
+    )
+    backfill_max_age_days = models.PositiveSmallIntegerField(
+        null=True, blank=True, help_text="Days since it happened, at most; empty for any age."
+    )
+    debounce_seconds = models.PositiveIntegerField(
+        default=0,
+        validators=[MaxValueValidator(LONGEST_HOLD)],
+        help_text="Wait so long after an event, and send one message for all that happens meanwhile.",
+    )
+    waits_for = models.ForeignKey(
+        "self",
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="waited_for_by",
+        help_text="Send after this rule has ended with the same event, so that what it made can be linked.",
+    )
+    waits_at_most = models.PositiveIntegerField(
+        default=WAITS_AT_MOST,
+        validators=[MaxValueValidator(LONGEST_HOLD)],
+        help_text="Seconds to wait for the other rule.",
+    )
+    paused_at = models.DateTimeField(null=True, blank=True, editable=False)
+    paused_reason = models.TextField(blank=True, editable=False)
+    paused_hint = models.TextField(blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
-    objects = RuleQuerySet.as_manager()
-
     class Meta:
         ordering: ClassVar = ["position", "id"]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=~Q(waits_for=models.F("id")), name="rule_waits_for_another"
+            ),
+            models.CheckConstraint(
+                condition=Q(debounce_seconds__lte=LONGEST_HOLD, waits_at_most__lte=LONGEST_HOLD),
+                name="rule_holds_an_hour_at_most",
+            ),
+            models.CheckConstraint(
+                condition=Q(paused_at__isnull=False) | Q(paused_reason="", paused_hint=""),
+                name="rule_reason_while_paused",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Save, unless the rule would wait for itself in the end.
+
+        Raises:
+            ValidationError: it would, by way of the rules that are named.
+        """
+        self.check_waits()
+        super().save(*args, **kwargs)
+
+    def clean(self) -> None:
+        """Say in a form, too, that rules cannot wait for each other in a circle."""
+        self.check_waits()
+
+    def check_waits(self) -> None:
+        """Refuse a circle of rules that wait for each other.
+
+        Raises:
+            ValidationError: there is one; the message names the rules on it.
+        """
+        awaited, names = self.waits_for, [self.name]
+        while awaited is not None and len(names) <= MOST_WAITS:
+            names.append(awaited.name)
+            if awaited.pk == self.pk:
+                break
+            awaited = awaited.waits_for
+        else:
+            if awaited is None:
+                return
+        told = " waits for ".join(f"\u201c{name}\u201d" for name in names)
+        raise ValidationError(
+            {
+                "waits_for": f"Rules cannot wait for each other in a circle or without end: {told}. Choose another rule."
+            }
+        )
 
 
 class Delivery(models.Model):
     """One event to be carried out at one connection for one rule.
 
-    Only the oldest unsettled delivery of a chain and connection is due, and one at a time is being sent, of a
-    chain and of a person.
+    Only the oldest unsettled delivery of a chain and connection is due, but for those that are held: they hold back their
+    own rule alone. One at a time is being sent, of a chain and of a person.
     """
 
     class State(models.TextChoices):
@@ -66,6 +144,7 @@ class Delivery(models.Model):
         PERMANENT = "permanent", "permanent: the provider will never take it"
         EXHAUSTED = "exhausted", "exhausted: every retry failed"
         CRASHED = "crashed", "crashed: a fault of ours"
+        REVIEW = "review", "review: a person chooses the record"
 
     UNSETTLED: ClassVar = (State.WAITING, State.SENDING)
 
@@ -81,9 +160,21 @@ class Delivery(models.Model):
     )
     action = models.CharField(max_length=64)
     options = models.JSONField(default=dict, blank=True)
+    can_wait = models.BooleanField(
+        default=False,
+        help_text="Nobody waits for it (a backfill found it): it goes last, in batches, and is held when the provider's allowance is short.",
+    )
     state = models.CharField(max_length=16, choices=State, default=State.WAITING)
     failure_class = models.CharField(max_length=16, choices=FailureClass, blank=True)
     not_before = models.DateTimeField()
+    held_until = models.DateTimeField(
+        null=True, blank=True,
+        help_text="Until when it waits on purpose before it is first sent: for further changes, or for another rule.",
+    )  # fmt: skip
+    waits_for = models.ForeignKey(
+        Rule, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", db_index=False,
+        help_text="The rule whose delivery of the same event goes first; empty once it has ended.",
+    )  # fmt: skip
     lease_expires_at = models.DateTimeField(null=True, blank=True)
     attempt_count = models.PositiveIntegerField(default=0, help_text="Every attempt made.")
     retry_count = models.PositiveIntegerField(
@@ -94,13 +185,17 @@ class Delivery(models.Model):
     hint = models.TextField(blank=True)
     created_at = models.DateTimeField()
     settled_at = models.DateTimeField(null=True, blank=True)
+    acknowledged_at = models.DateTimeField(
+        null=True, blank=True, help_text="When a person said that they have seen the failure."
+    )
+    acknowledged_by = models.CharField(max_length=150, blank=True)
 
     class Meta:
         verbose_name_plural = "deliveries"
         ordering: ClassVar = ["-id"]
         indexes: ClassVar = [
             models.Index(
-                fields=["connection", "not_before"],
+                fields=["connection", "can_wait", "not_before", "id"],
                 name="delivery_due",
                 condition=Q(state="waiting"),
             ),
@@ -112,8 +207,15 @@ class Delivery(models.Model):
             models.Index(
                 fields=["lease_expires_at"], name="delivery_leased", condition=Q(state="sending")
             ),
+            models.Index(
+                fields=["chain", "rule"],
+                name="delivery_held",
+                condition=Q(state="waiting", held_until__isnull=False),
+            ),
             models.Index(fields=["state", "-id"], name="delivery_by_state"),
             models.Index(fields=["chain", "id"], name="delivery_by_chain"),
+            models.Index(fields=["connection", "serial_key"], name="delivery_by_person"),
+            models.Index(fields=["settled_at"], name="delivery_by_settled"),
         ]
         constraints: ClassVar = [
             models.UniqueConstraint(
@@ -137,6 +239,10 @@ class Delivery(models.Model):
             models.CheckConstraint(
                 condition=Q(state="failed") ^ Q(failure_class=""), name="delivery_failed_has_class"
             ),
+            models.CheckConstraint(
+                condition=Q(acknowledged_at=None) | Q(state="failed"),
+                name="delivery_acknowledged_is_failed",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -154,7 +260,7 @@ class DeliveryAttempt(models.Model):
         SKIPPED = "skipped", "nothing to do"
         TEMPORARY = "temporary", "temporary failure"
         FAILED = "failed", "failed"
-        PAUSED = "paused", "connection paused"
+        PAUSED = "paused", "paused"
         LOST = "lost", "worker lost"
 
     delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, related_name="attempts")
@@ -169,6 +275,10 @@ class DeliveryAttempt(models.Model):
     exchanges = models.JSONField(
         default=list,
         help_text="Requests and responses, secrets removed; see integrations.http.Recorder.",
+    )
+    changes = models.JSONField(
+        default=dict,
+        help_text='Fields before and after: {"Event 00U...": {"Subject": [before, after]}}.',
     )
     error = models.TextField(blank=True)
     hint = models.TextField(blank=True)

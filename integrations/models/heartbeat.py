@@ -10,6 +10,7 @@ class Heartbeat(models.Model):
         """What beats."""
 
         SWEEP = "sweep", "the sweep: beat sent it and a worker ran it"
+        WATCH = "watch", "the watchdog: beat sent it and a worker ran it"
 
     name = models.CharField(max_length=32, choices=Name, unique=True)
     at = models.DateTimeField()

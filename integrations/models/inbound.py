@@ -1,13 +1,24 @@
 """What came in: subscriptions, the bytes they delivered, and a tally of what was refused."""
 
 import uuid
+from datetime import datetime, timedelta
 from typing import ClassVar
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
 from integrations import vault
 from integrations.models.connection import Connection
+
+
+class WebhookSubscriptionQuerySet(models.QuerySet["WebhookSubscription"]):
+    """Filters over subscriptions."""
+
+    def taken_at(self, now: datetime) -> "WebhookSubscriptionQuerySet":
+        """Keep those whose deliveries are taken: a retired one's for as long as a provider tries, no longer."""
+        late = timedelta(seconds=settings.WEBHOOK_TOLERANCE_SECONDS)
+        return self.filter(Q(retired_at=None) | Q(retired_at__gt=now - late))
 
 
 class WebhookSubscription(models.Model):
@@ -18,6 +29,14 @@ class WebhookSubscription(models.Model):
 
         ACTIVE = "active", "active"
         DISABLED = "disabled", "disabled"
+        MISSING = "missing", "not there"
+
+    class Purpose(models.TextChoices):
+        """Why it exists: events with different scopes need subscriptions of their own."""
+
+        MEETINGS = "meetings", "bookings, cancels and no-shows"
+        EVENT_TYPES = "event_types", "event types"
+        ROUTING_FORMS = "routing_forms", "routing form submissions"
 
     connection = models.ForeignKey(
         Connection, on_delete=models.CASCADE, related_name="subscriptions"
@@ -26,15 +45,48 @@ class WebhookSubscription(models.Model):
     uri = models.CharField(
         max_length=512, blank=True, help_text="The provider's name of the subscription."
     )
-    scope = models.CharField(max_length=32, blank=True)
+    callback_url = models.CharField(
+        max_length=1024, blank=True, editable=False,
+        help_text="The URL that was subscribed. Another one than today's: the public URL changed, or this is a copy.",
+    )  # fmt: skip
+    purpose = models.CharField(max_length=16, choices=Purpose, default=Purpose.MEETINGS)
+    scope = models.CharField(max_length=32, blank=True, help_text="organization, user or group.")
+    target = models.CharField(
+        max_length=512, blank=True, help_text="The URI of the organization, user or group."
+    )
     events = models.JSONField(default=list, blank=True)
+    managed = models.BooleanField(
+        default=False,
+        help_text="Made by Calsync, which watches and replaces it; one entered by hand is left alone.",
+    )
     state = models.CharField(max_length=16, choices=State, default=State.ACTIVE)
     sealed_keys = models.TextField(
         blank=True,
         editable=False,
         help_text="Encrypted signing keys: current, and previous while rotating.",
     )
+    retry_started_at = models.DateTimeField(
+        null=True, blank=True, help_text="Since when the provider has failed to deliver to us."
+    )
+    checked_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the provider was last asked about it."
+    )
+    well_at = models.DateTimeField(
+        null=True, blank=True, editable=False,
+        help_text="When the provider was last seen to have delivered everything: a gap begins no earlier.",
+    )  # fmt: skip
+    problem = models.TextField(blank=True, help_text="What is wrong with it, and what to do.")
+    retired_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="When another took its place; what was under way is taken for a day.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = WebhookSubscriptionQuerySet.as_manager()
+
+    class Meta:
+        ordering: ClassVar = ["id"]
 
     def __str__(self) -> str:
         return f"{self.connection} {self.token}"
@@ -43,6 +95,17 @@ class WebhookSubscription(models.Model):
     def signing_keys(self) -> dict[str, str]:
         """Return the keys by name, `current` first, then `previous` while a rotation lasts."""
         return vault.unseal(self.sealed_keys)
+
+    @property
+    def is_outgoing(self) -> bool:
+        """Tell whether another has taken its place, and it stays only until what is under way has arrived."""
+        if not self.managed or self.retired_at or self.state != self.State.ACTIVE:
+            return False
+        later = WebhookSubscription.objects.filter(
+            connection_id=self.connection_id, purpose=self.purpose, managed=True, retired_at=None,
+            state=self.State.ACTIVE, pk__gt=self.pk,
+        )  # fmt: skip
+        return later.exclude(uri="").exists()
 
     def set_signing_keys(self, *, current: str, previous: str = "") -> None:
         """Seal the keys into the row, without saving it; an empty `previous` ends a rotation."""
