@@ -1,64 +1,21 @@
 """Speak to Salesforce's REST API: log in once, send, and read answers of any shape."""
 
-import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Self
+from typing import Self
 
-import requests
-
-from integrations.connectors.salesforce.errors import (
-    Problem,
-    as_error,
-    as_token_error,
-    read_problem,
-)
+from integrations.connectors.salesforce.answers import Reply, read_reply
+from integrations.connectors.salesforce.errors import NEVER_HEALS
+from integrations.connectors.salesforce.login import log_in, session_key
 from integrations.connectors.salesforce.options import SalesforceSettings
-from integrations.errors import ConfigurationError, TemporaryError
-from integrations.http import HttpClient, Recorder, require_allowed, retry_after_seconds
+from integrations.http import HttpClient, Recorder
 from integrations.models import Account
+from integrations.sessions import LoggedIn, Session, Sessions
 
-_NEVER_HEALS = "not valid for use with the REST API"
+__all__ = ["NOT_MADE", "Reply", "SalesforceClient"]
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Session:
-    """Hold a bearer token and the one address it may be sent to."""
-
-    token: str = field(repr=False)
-    instance_url: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
-    """Hold an answer: its status, its JSON (or text), and the problem it tells of, if any."""
-
-    status: int
-    body: Any
-    limits: str = ""
-    problem: Problem | None = None
-
-    @property
-    def code(self) -> str:
-        """Return Salesforce's error code, or nothing."""
-        return self.problem.code if self.problem else ""
-
-    def require(self) -> Any:
-        """Return the body of a success.
-
-        Raises:
-            IntegrationError: what the error code means.
-        """
-        if self.problem:
-            raise as_error(self.problem)
-        return self.body
-
-
-#: Tokens by connection, address and client, for this process. Salesforce does not say how long one lasts, so it
-#: is used until it is refused. Source: https://help.salesforce.com/s/articleView?id=xcloud.remoteaccess_oauth_client_credentials_flow.htm
-_sessions: dict[tuple[int, str, str], Session] = {}
-_sessions_lock = threading.Lock()
+#: The id of what a dry run did not make.
+NOT_MADE = "(new)"
 
 
 class SalesforceClient:
@@ -69,14 +26,18 @@ class SalesforceClient:
         *,
         account: Account,
         settings: SalesforceSettings,
+        sessions: Sessions,
         recorder: Recorder,
         timeout: tuple[float, float],
+        dry_run: bool = False,
     ) -> None:
         self._http = HttpClient(recorder=recorder, timeout=timeout)
+        self._recorder = recorder
         self._settings = settings
-        self._client_id = account.secrets.get("client_id", "")
-        self._client_secret = account.secrets.get("client_secret", "")
-        self._key = (account.connection_id, settings.login_url, self._client_id)
+        self._sessions = sessions
+        # Salesforce does not say how long a session lasts: it is used until it is refused.
+        self._key = session_key(settings, account.secrets)
+        self._dry_run = dry_run
         self.limits = ""
 
     def __enter__(self) -> Self:
@@ -92,34 +53,26 @@ class SalesforceClient:
 
     def link(self, object_type: str, record_id: str) -> str:
         """Return the page of a record, for people."""
-        return f"{self._session().instance_url}/lightning/r/{object_type}/{record_id}/view"
+        return f"{self.instance_url}/lightning/r/{object_type}/{record_id}/view"
 
-    def log_in(self) -> Session:
-        """Return a new session, which every later request of this process uses.
+    @property
+    def identity(self) -> str:
+        """Return the address that names user and organization, or nothing: `https://.../id/00D.../005...`."""
+        return self._session().get("identity", "")
+
+    @property
+    def instance_url(self) -> str:
+        """Return the address of the organization."""
+        return self._session()["instance_url"]
+
+    def log_in(self) -> None:
+        """Log in anew, which shows that the credentials are good; every later request uses the new session.
 
         Raises:
             ConfigurationError: the log-in is refused.
             TemporaryError: no answer came, or it cannot be decided now.
         """
-        if not (self._client_id and self._client_secret):
-            raise ConfigurationError(
-                "The Salesforce connection has no client id or no client secret.",
-                hint="Enter the consumer key and secret of the External Client App.",
-            )
-        try:
-            response = self._http.request(
-                "POST",
-                f"{self._settings.login_url.rstrip('/')}/services/oauth2/token",
-                form={"grant_type": "client_credentials"},
-                auth=(self._client_id, self._client_secret),
-            )
-        except TemporaryError as error:
-            error.ambiguous = False  # a second log-in leaves nothing behind
-            raise
-        session = session_from(_reply(response, write=False))
-        with _sessions_lock:
-            _sessions[self._key] = session
-        return session
+        self._replace(self._sessions.current(self._key))
 
     def send(
         self,
@@ -128,21 +81,31 @@ class SalesforceClient:
         *,
         json_body: object = None,
         headers: Mapping[str, str] | None = None,
+        reads: bool = False,
     ) -> Reply:
         """Return the answer to a request below the instance's address; log in again once if the session expired.
+
+        `reads` says that a POST only asks, as a composite of queries does. A dry run sends nothing else, and makes
+        the answer up.
 
         Raises:
             ConfigurationError: the log-in or the fresh session is refused, or the address is not allowed.
             TemporaryError: no answer came.
         """
         session = self._session()
+        if self._dry_run and method != "GET" and not reads:
+            return self._pretend(method, session["instance_url"] + path, json_body)
         reply = self._send(session, method, path, json_body, headers)
         if reply.status == 401 and not _hopeless(reply):
-            self._drop(session)
-            reply = self._send(self._session(), method, path, json_body, headers)
+            session = self._replace(session)
+            reply = self._send(session, method, path, json_body, headers)
         if reply.status == 401:
             reply.require()
         return reply
+
+    def look_up(self, json_body: object, *, inquiry: object) -> Reply:
+        """Return the answer to a composite of queries; `inquiry` is what they ask, for who asks for many at once."""
+        return self.send("POST", f"{self.data_path}/composite", json_body=json_body, reads=True)
 
     def _send(
         self,
@@ -154,65 +117,26 @@ class SalesforceClient:
     ) -> Reply:
         response = self._http.request(
             method,
-            session.instance_url + path,
-            headers={"Authorization": f"Bearer {session.token}", **(headers or {})},
+            session["instance_url"] + path,
+            headers={"Authorization": f"Bearer {session['token']}", **(headers or {})},
             json_body=json_body,
         )
         self.limits = response.headers.get("Sforce-Limit-Info", self.limits)
-        return _reply(response, write=method != "GET")
+        return read_reply(response, write=method != "GET")
+
+    def _pretend(self, method: str, url: str, json_body: object) -> Reply:
+        self._recorder.record_not_sent(method=method, url=url, request=json_body)
+        return Reply(status=201, body={"id": NOT_MADE, "success": True, "errors": []})
 
     def _session(self) -> Session:
-        with _sessions_lock:
-            known = _sessions.get(self._key)
-        return known or self.log_in()
+        return self._sessions.current(self._key) or self._replace(None)
 
-    def _drop(self, session: Session) -> None:
-        with _sessions_lock:
-            if _sessions.get(self._key) is session:
-                del _sessions[self._key]
+    def _replace(self, refused: Session | None) -> Session:
+        return self._sessions.instead_of(refused, key=self._key, log_in=self._log_in)
 
-
-def session_from(reply: Reply) -> Session:
-    """Return the session that an answer to a log-in grants, its address checked before it is ever used.
-
-    Raises:
-        ConfigurationError: the log-in is refused, or the address is not allowed.
-        TemporaryError: it cannot be decided now.
-    """
-    if reply.problem:
-        raise as_token_error(reply.problem)
-    body = reply.body if isinstance(reply.body, Mapping) else {}
-    token, instance_url = body.get("access_token"), body.get("instance_url")
-    if not (token and instance_url):
-        raise ConfigurationError(
-            "The login URL did not answer like Salesforce.",
-            hint="Use the My Domain address, https://<name>.my.salesforce.com.",
-        )
-    require_allowed(str(instance_url))
-    return Session(token=str(token), instance_url=str(instance_url).rstrip("/"))
-
-
-def _reply(response: requests.Response, *, write: bool) -> Reply:
-    body = _body(response)
-    succeeded = response.status_code in {200, 201, 204}
-    is_page = isinstance(body, str)  # a proxy's or a maintenance page, whatever its status says
-    if succeeded and not is_page:
-        return Reply(status=response.status_code, body=body)
-    problem = read_problem(
-        status=502 if succeeded else response.status_code,
-        body=body,
-        retry_after=retry_after_seconds(response.headers, now=datetime.now(UTC)),
-        write=write,
-    )
-    return Reply(status=response.status_code, body=body, problem=problem)
-
-
-def _body(response: requests.Response) -> Any:
-    try:
-        return response.json() if response.content else None
-    except requests.JSONDecodeError:
-        return response.text
+    def _log_in(self, secrets: Mapping[str, str]) -> LoggedIn:
+        return log_in(self._http, self._settings, secrets, now=datetime.now(UTC))
 
 
 def _hopeless(reply: Reply) -> bool:
-    return reply.problem is not None and _NEVER_HEALS in reply.problem.message
+    return reply.problem is not None and NEVER_HEALS in reply.problem.message

@@ -19,10 +19,16 @@ from integrations.errors import (
 #: Seconds until a used-up daily allowance is tried again: it is a rolling 24 hours, so some comes back at any time.
 DAILY_LIMIT_PAUSE = 900.0
 
+#: What the message says of a session that no new log-in mends.
+NEVER_HEALS = "not valid for use with the REST API"
+
 #: The person that was remembered can no longer be pointed at: deleted, merged, or a lead that was converted.
 PERSON_GONE = frozenset(
     {"CANNOT_UPDATE_CONVERTED_LEAD", "ENTITY_IS_DELETED", "INVALID_CROSS_REFERENCE_KEY"}
 )
+
+#: Salesforce does not take the user as owner: inactive meanwhile, or without the right to read the record.
+OWNER_REFUSED = frozenset({"INACTIVE_OWNER_OR_USER", "TRANSFER_REQUIRES_READ"})
 
 
 class Verdict(NamedTuple):
@@ -59,13 +65,28 @@ _CONCURRENT = Verdict(
 )
 _DAILY = Verdict(
     ThrottledError,
-    "The organisation's API requests of the last 24 hours are used up. Look in Setup > Company Information who uses them.",
+    "It goes on by itself when there are more: the organisation's API requests of the last 24 hours are used up. Look in "
+    "Setup > Company Information who uses them.",
     DAILY_LIMIT_PAUSE,
 )
-_MEND_RECORD = Verdict(
+_UNKNOWN = Verdict(
     PermanentError,
-    "Salesforce refuses these values. Look at the named fields and at the organisation's validation rules, "
-    "required fields and picklists, then retry the delivery.",
+    "Calsync does not know this answer. Look at the delivery's exchanges and at what Salesforce writes about the code; "
+    "where its values are the cause, mend them or the field mapping, then retry the delivery.",
+)
+_REFUSED = Verdict(
+    PermanentError,
+    "Salesforce refuses these values. Look at the named fields and at the organisation's rules, then retry the delivery.",
+)
+_AUTOMATION = Verdict(
+    PermanentError,
+    "An Apex trigger or a flow of the organisation failed at this record; its own words stand above. Have it mended, or "
+    "made to leave out the integration user, then retry the delivery.",
+)
+_POLICY = Verdict(
+    PermanentError,
+    "A transaction security policy of the organisation stops the integration user. Exempt it (Setup > Transaction "
+    "Security Policies), then retry the delivery.",
 )
 _NO_RIGHT = Verdict(
     PermanentError,
@@ -78,7 +99,8 @@ _OURS = Verdict(
 )
 _GONE = Verdict(
     PermanentError,
-    "The person in Salesforce is deleted, merged or converted. Restore or correct the record, then retry.",
+    "A record that is pointed at, usually the person, is deleted, merged, converted or hidden from the integration user. "
+    "Restore it, or correct the id that a field mapping brings, then retry the delivery.",
 )
 _NO_API = Verdict(
     ConfigurationError,
@@ -86,8 +108,18 @@ _NO_API = Verdict(
 )
 _LOG_IN = Verdict(
     ConfigurationError,
-    "Salesforce does not accept the log-in. Check the client id, the client secret, and that the External "
-    "Client App's Run As user is active.",
+    "Salesforce does not accept the session of a new log-in. Check that the user is active and API Enabled, and that "
+    "no session or IP policy of the organization shuts it out; then resume the connection.",
+)
+_NO_REST = Verdict(
+    ConfigurationError,
+    "The log-in gives no session for the API. Add the scope 'Manage user data via APIs (api)' to the External Client "
+    "App, log in anew, then resume the connection.",
+)
+
+_TWO_EVENTS = Verdict(
+    PermanentError,
+    "Several Events carry the same external id. Keep one, and mark the field as unique in Setup.",
 )
 
 VERDICTS: Mapping[str, Verdict] = {
@@ -97,7 +129,10 @@ VERDICTS: Mapping[str, Verdict] = {
     ),
     "UNABLE_TO_LOCK_ROW": _LOCKED,
     "DUPLICATE_VALUE": Verdict(
-        TemporaryError, "Two writers made the same record; the next try updates it.", 1.0
+        TemporaryError,
+        "Two writers made the same record, and the next try updates it. If it lasts, another record holds what a unique field "
+        "shall get: the message names it.",
+        1.0,
     ),
     "REQUEST_LIMIT_EXCEEDED": _DAILY,
     "CONCURRENT_REQUESTS_LIMIT_EXCEEDED": _CONCURRENT,
@@ -122,42 +157,73 @@ VERDICTS: Mapping[str, Verdict] = {
     **dict.fromkeys(PERSON_GONE, _GONE),
     "DUPLICATES_DETECTED": Verdict(
         PermanentError,
-        "A duplicate rule blocks the new lead and several records match. Merge them in Salesforce, then retry.",
+        "A duplicate rule blocks it: another record is like this one. Merge the two in Salesforce, or let the rule leave out "
+        "the integration user, then retry the delivery.",
     ),
+    "DUPLICATE_EXTERNAL_ID": _TWO_EVENTS,  # what a call for many says where a single one answers 300
     "INVALID_FIELD": Verdict(
         PermanentError,
         "A field does not exist or is hidden from the integration user. Check field-level security of the named "
         "fields.",
     ),
     **dict.fromkeys(
-        (
-            "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY",
-            "FIELD_CUSTOM_VALIDATION_EXCEPTION",
-            "FIELD_INTEGRITY_EXCEPTION",
-            "INVALID_EMAIL_ADDRESS",
-            "INVALID_FIELD_FOR_INSERT_UPDATE",
-            "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST",
-            "INVALID_TYPE_ON_FIELD_IN_RECORD",
-            "REQUIRED_FIELD_MISSING",
-            "STRING_TOO_LONG",
-        ),
-        _MEND_RECORD,
+        ("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", "CANNOT_EXECUTE_FLOW_TRIGGER"), _AUTOMATION
+    ),
+    "ENTITY_IS_LOCKED": Verdict(
+        PermanentError,
+        "The record is locked by an approval process. Unlock or approve it in Salesforce, then retry the delivery.",
+    ),
+    "FIELD_CUSTOM_VALIDATION_EXCEPTION": Verdict(
+        PermanentError,
+        "A validation rule of the organisation refuses the record; its own words stand above. Fill what it asks for by the "
+        "field mapping, or let the rule leave out the integration user, then retry the delivery.",
+    ),
+    "FIELD_FILTER_VALIDATION_EXCEPTION": Verdict(
+        PermanentError,
+        "A look-up filter does not allow the record that a field points at. Mend the filter or the field mapping, then retry "
+        "the delivery.",
+    ),
+    "FIELD_INTEGRITY_EXCEPTION": Verdict(
+        PermanentError,
+        "The values contradict each other or the record they point at, as the message says. Mend the field mapping, then "
+        "retry the delivery.",
+    ),
+    "INACTIVE_OWNER_OR_USER": Verdict(
+        PermanentError,
+        "The owner is an inactive user. Give the record, or the assignment rule, an active one, then retry the delivery.",
+    ),
+    "INVALID_EMAIL_ADDRESS": Verdict(
+        PermanentError,
+        "Salesforce does not take the e-mail address as it was typed. Have the invitee book with a right one; where another "
+        "answer is mapped to the field, map the invitee's address and retry the delivery.",
+    ),
+    "INVALID_FIELD_FOR_INSERT_UPDATE": Verdict(
+        PermanentError,
+        "The named fields cannot be written here: read-only, or not for the integration user. Give it edit access, or take "
+        "them out of the field mapping, then retry the delivery.",
+    ),
+    "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST": Verdict(
+        PermanentError,
+        "The value is not on the field's list, or not for this record type. Add it to the list, or choose another in the field "
+        "mapping (Lead Source: the setting lead_source), then retry the delivery.",
+    ),
+    "INVALID_TYPE_ON_FIELD_IN_RECORD": Verdict(
+        PermanentError,
+        "A field is of another type than its value. Open 'Field mapping' on the connection's page, which checks each row anew, "
+        "mend it, then retry the delivery.",
+    ),
+    "REQUIRED_FIELD_MISSING": Verdict(
+        PermanentError,
+        "The organisation asks for fields that nothing fills. Fill the named fields by 'Field mapping' on the connection's "
+        "page, or make them optional for the integration user, then retry the delivery.",
+    ),
+    "STRING_TOO_LONG": Verdict(
+        PermanentError,
+        "A text is longer than its field. Lengthen the named field, or shorten what the field mapping brings, then retry the "
+        "delivery.",
     ),
     **dict.fromkeys(("JSON_PARSER_ERROR", "MALFORMED_ID", "MALFORMED_QUERY"), _OURS),
 }  # fmt: skip
-
-#: Token errors that pass by themselves; every other refusal of a log-in needs a person.
-_PASSING_TOKEN_ERRORS = frozenset({"server_error", "temporarily_unavailable", "unknown_error"})
-TOKEN_HINTS: Mapping[str, str] = {
-    "invalid_client": "The client secret is wrong or was rotated: copy it again from the External Client App.",
-    "invalid_client_id": "The client id is not known at this address: copy it again from the External Client App.",
-    "invalid_grant": "Enable the client credentials flow with an active Run As user, and use the My Domain "
-    "address (https://<name>.my.salesforce.com) as login URL, not login.salesforce.com.",
-    "inactive_user": "The Run As user is inactive: activate it or choose another.",
-    "inactive_org": "The organisation is inactive.",
-    "unauthorized_client": "The External Client App does not allow the client credentials flow: enable it.",
-    "unsupported_grant_type": "The External Client App does not allow the client credentials flow: enable it.",
-}
 
 
 def read_problem(
@@ -166,16 +232,25 @@ def read_problem(
     """Return an error answer in one shape, whatever its body: a list, an object, HTML or nothing."""
     first = body[0] if isinstance(body, list) and body else body
     if not isinstance(first, Mapping):
-        return Problem(status=status, retry_after=retry_after, write=write)
+        page = (
+            f"HTTP {status} with a page instead of data" if isinstance(body, str) and body else ""
+        )
+        return Problem(status=status, message=page, retry_after=retry_after, write=write)
     return Problem(
         status=status,
-        code=str(first.get("errorCode") or first.get("error") or ""),
+        code=_code(first),
         message=str(first.get("message") or first.get("error_description") or ""),
         fields=tuple(map(str, first.get("fields") or ())),
         detail=first,
         retry_after=retry_after,
         write=write,
     )
+
+
+def _code(error: Mapping[str, Any]) -> str:
+    """Return the error code, which each kind of answer calls by another name: single, collection, log-in."""
+    named = (error.get(name) for name in ("errorCode", "statusCode", "error"))
+    return next((name for name in named if name and isinstance(name, str)), "")
 
 
 def as_error(problem: Problem) -> IntegrationError:
@@ -185,23 +260,9 @@ def as_error(problem: Problem) -> IntegrationError:
     if issubclass(verdict.error, TemporaryError):
         ambiguous = problem.write and problem.status >= 500
         return verdict.error(
-            _sentence(problem), hint=verdict.hint, retry_after=wait, ambiguous=ambiguous
+            sentence(problem), hint=verdict.hint, retry_after=wait, ambiguous=ambiguous
         )
-    return verdict.error(_sentence(problem), hint=verdict.hint)
-
-
-def as_token_error(problem: Problem) -> IntegrationError:
-    """Return the error that a refused log-in is.
-
-    Source: https://help.salesforce.com/s/articleView?id=xcloud.remoteaccess_oauth_flow_errors.htm
-    """
-    if problem.status == 429 or "rate exceeded" in problem.message:
-        return ThrottledError(
-            _sentence(problem), hint=_WAIT.hint, retry_after=problem.retry_after or 60.0
-        )
-    if problem.status >= 500 or problem.code in _PASSING_TOKEN_ERRORS:
-        return TemporaryError(_sentence(problem), hint=_WAIT.hint, retry_after=problem.retry_after)
-    return ConfigurationError(_sentence(problem), hint=TOKEN_HINTS.get(problem.code, _LOG_IN.hint))
+    return verdict.error(sentence(problem), hint=verdict.hint)
 
 
 def _verdict(problem: Problem) -> Verdict:
@@ -209,24 +270,35 @@ def _verdict(problem: Problem) -> Verdict:
         return _LOCKED
     if problem.status == 429:
         return _SLOW_DOWN
+    if NEVER_HEALS in problem.message:
+        return _NO_REST
     if problem.code == "REQUEST_LIMIT_EXCEEDED" and "oncurrent" in problem.message:
         return _CONCURRENT
-    return VERDICTS.get(problem.code) or _verdict_of_status(problem.status)
+    if problem.code.startswith("CONCURRENT_"):
+        return _CONCURRENT
+    if problem.code.startswith("TXN_SECURITY_"):
+        return _POLICY
+    return VERDICTS.get(problem.code) or _verdict_of_status(problem)
 
 
-def _verdict_of_status(status: int) -> Verdict:
-    if status == 401:
-        return _LOG_IN
-    if status == 300:
-        return Verdict(
-            PermanentError,
-            "Several Events carry the same external id. Keep one, and mark the field as unique in Setup.",
-        )
-    # 420 comes from Salesforce's edge network and passes.
-    return _WAIT if status >= 500 or status in {408, 420} else _MEND_RECORD
+def _verdict_of_status(problem: Problem) -> Verdict:
+    match problem.status:
+        case 401:
+            return _LOG_IN
+        case 300:
+            return _TWO_EVENTS
+        case 408 | 420:  # 420 comes from Salesforce's edge network and passes
+            return _WAIT
+        case 405 | 411 | 413 | 414 | 415 | 431:
+            return _OURS
+    if problem.status >= 500:
+        return _WAIT
+    return _REFUSED if problem.fields else _UNKNOWN
 
 
-def _sentence(problem: Problem) -> str:
-    what = f"{problem.code}: {problem.message}" if problem.code else f"HTTP {problem.status}"
+def sentence(problem: Problem) -> str:
+    """Return what Salesforce answered, for people."""
+    said = problem.message or f"HTTP {problem.status}"
+    what = f"{problem.code}: {said}" if problem.code else said
     named = f" (fields: {', '.join(problem.fields)})" if problem.fields else ""
     return f"Salesforce answered {what}{named}"

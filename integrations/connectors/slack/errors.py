@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from integrations.errors import (
     ConfigurationError,
+    DeadTargetError,
     IntegrationError,
     PermanentError,
     RuleError,
@@ -50,13 +51,17 @@ class Verdict(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """Hold Slack's answer to one method; `status` is HTTP's, which is 200 for most refusals."""
+    """Hold Slack's answer to one method; `status` is HTTP's, which is 200 for most refusals.
+
+    `scopes` are the token's, where Slack told them.
+    """
 
     method: str
     status: int
     body: Mapping[str, Any] = field(default_factory=dict)
     retry_after: float | None = None
     write: bool = False
+    scopes: tuple[str, ...] | None = None
 
     @property
     def code(self) -> str:
@@ -77,17 +82,27 @@ class Answer:
         return self.body
 
 
-_WAIT = Verdict(
+WAIT = Verdict(
     TemporaryError,
     "Nothing to do: it is tried again. If it lasts, see https://slack-status.com.",
 )
-_SLOW_DOWN = Verdict(ThrottledError, "Nothing to do: Slack asked us to wait.")
+#: How often a code that nobody knows is tried in all.
+UNKNOWN_TRIES = 3
+_UNKNOWN = Verdict(
+    TemporaryError,
+    "Calsync does not know this answer. It is tried three times; if it lasts, report it with this delivery's exchanges.",
+)
+SLOW_DOWN = Verdict(ThrottledError, "Nothing to do: Slack asked us to wait.")
 _TOKEN = Verdict(
     ConfigurationError,
     "Slack does not accept the bot token. Install the app to the workspace again and enter the new token.",
 )
 _NOT_ALLOWED = Verdict(
     ConfigurationError, "The workspace does not allow this app to act. Ask a workspace admin."
+)
+_NOBODY = Verdict(
+    RuleError,
+    "Nobody in this workspace has the host's e-mail address. Invite them to Slack, or route their meetings to a channel.",
 )
 _LAYOUT = Verdict(
     PermanentError, "Slack refuses the message. Please report it with this delivery's exchanges."
@@ -98,8 +113,8 @@ _RESTRICTED = Verdict(
 )
 
 VERDICTS: Mapping[str, Verdict] = {
-    **dict.fromkeys(_MAYBE_DONE | {"team_added_to_org", "unreadable"}, _WAIT),
-    **dict.fromkeys(("rate_limited", "ratelimited"), _SLOW_DOWN),
+    **dict.fromkeys(_MAYBE_DONE | {"team_added_to_org", "unreadable"}, WAIT),
+    **dict.fromkeys(("rate_limited", "ratelimited"), SLOW_DOWN),
     "message_limit_exceeded": Verdict(
         ThrottledError, "The workspace sends too many messages; it is tried again in an hour.", 3600.0
     ),
@@ -123,17 +138,19 @@ VERDICTS: Mapping[str, Verdict] = {
         "Add the missing scope to the app (OAuth & Permissions > Bot Token Scopes) and install it again.",
     ),
     "channel_not_found": Verdict(
-        RuleError,
+        DeadTargetError,
         "Check the rule's channel. A private channel needs its id, and the bot as a member: /invite the app.",
     ),
-    "is_archived": Verdict(RuleError, "The channel is archived. Choose another, or unarchive it."),
+    "is_archived": Verdict(
+        DeadTargetError, "The channel is archived. Choose another in the rule, or unarchive it."
+    ),
     "method_not_supported_for_channel_type": Verdict(
         RuleError, "Invite the bot: write /invite and the app's name in the channel."
     ),
     "not_in_channel": Verdict(
         RuleError, "Invite the bot: write /invite and the app's name in the channel."
     ),
-    "user_not_found": Verdict(RuleError, "Check the rule's channel: it names no one."),
+    **dict.fromkeys(("user_disabled", "user_not_found", "users_not_found"), _NOBODY),
     **dict.fromkeys(
         (
             "restricted_action",
@@ -152,24 +169,30 @@ VERDICTS: Mapping[str, Verdict] = {
 
 
 def as_error(answer: Answer) -> IntegrationError:
-    """Return the error that says what happens next; an unknown code is worth another try."""
-    verdict = _verdict(answer)
-    if not issubclass(verdict.error, TemporaryError):
-        return verdict.error(_sentence(answer), hint=verdict.hint)
-    wait = answer.retry_after if answer.retry_after is not None else verdict.retry_after
+    """Return the error that says what happens next; a code that nobody knows is worth three tries."""
+    return error_of(answer, _verdict(answer))
+
+
+def error_of(answer: Answer, verdict: Verdict | None) -> IntegrationError:
+    """Return the error for a verdict; None where nobody knows the code."""
+    found = verdict or _UNKNOWN
+    if not issubclass(found.error, TemporaryError):
+        return found.error(_sentence(answer), hint=found.hint)
+    wait = answer.retry_after if answer.retry_after is not None else found.retry_after
     maybe = answer.status >= 500 or answer.code in _MAYBE_DONE | {"unreadable"}
     ambiguous = answer.write and maybe and answer.status != 429
-    return verdict.error(
-        _sentence(answer), hint=verdict.hint, retry_after=wait, ambiguous=ambiguous
-    )
+    return found.error(
+        _sentence(answer), hint=found.hint, retry_after=wait, ambiguous=ambiguous,
+        tries=None if verdict or answer.status >= 500 else UNKNOWN_TRIES,
+    )  # fmt: skip
 
 
-def _verdict(answer: Answer) -> Verdict:
+def _verdict(answer: Answer) -> Verdict | None:
     if answer.status == 429:
-        return _SLOW_DOWN
+        return SLOW_DOWN
     if answer.code.startswith("restricted_action"):
         return _RESTRICTED
-    return VERDICTS.get(answer.code, _WAIT)
+    return VERDICTS.get(answer.code)
 
 
 def _sentence(answer: Answer) -> str:

@@ -21,7 +21,7 @@ Payload = Mapping[str, str | int]
 
 
 class Channel:
-    """Post, update and look up in one channel, given by id or by #name."""
+    """Post, update and look up in one channel, given by id or by #name, or in a direct message given by its id."""
 
     def __init__(self, client: SlackClient, *, name: str, channel_id: str = "") -> None:
         self._client = client
@@ -30,20 +30,23 @@ class Channel:
         self.channel_id = channel_id or ("" if name.startswith("#") else name)
         self._joined = False
 
-    def post(self, message: Message, *, payload: Payload, thread_ts: str = "") -> str:
+    def post(
+        self, message: Message, *, payload: Payload, thread_ts: str = "", broadcast: bool = False
+    ) -> str:
         """Return the `ts` of a new message, which is never turned into a number.
+
+        `broadcast` shows a thread's line in the channel too.
 
         Raises:
             IntegrationError: see `errors`.
         """
         thread = {"thread_ts": thread_ts} if thread_ts else {}
+        loud = {"reply_broadcast": True} if thread_ts and broadcast else {}
+        where = {"channel": self.channel_id or self._name, **thread, **loud, **_SAFE}
         body = self._write(
-            "chat.postMessage",
+            lambda content: self._client.post(place=self._name, **where, **content),
             message,
             payload,
-            channel=self.channel_id or self._name,
-            **thread,
-            **_SAFE,
         ).require()
         self.channel_id = str(body["channel"])
         return str(body["ts"])
@@ -54,7 +57,10 @@ class Channel:
         Raises:
             IntegrationError: see `errors`.
         """
-        answer = self._write("chat.update", message, payload, channel=self._find_id(), ts=ts)
+        where = {"channel": self._find_id(), "ts": ts}
+        answer = self._write(
+            lambda content: self._client.change(**where, **content), message, payload
+        )
         if answer.code in GONE:
             return False
         answer.require()
@@ -84,16 +90,17 @@ class Channel:
         )
         return next(found, "")
 
-    def _write(self, method: str, message: Message, payload: Payload, **arguments: Any) -> Answer:
+    def _write(
+        self, send: Callable[[dict[str, Any]], Answer], message: Message, payload: Payload
+    ) -> Answer:
         """Write the message; refused for its layout, write its words alone."""
-        metadata = {"event_type": EVENT_TYPE, "event_payload": dict(payload)}
-        sent = {"text": message.text, "metadata": metadata, **arguments}
-        answer = self._joining(
-            lambda: self._client.write(method, blocks=list(message.blocks), **sent)
-        )
-        if answer.code in PAYLOAD:
-            answer = self._client.write(method, blocks=[], **sent)
-        return answer
+        found_by = {"metadata": {"event_type": EVENT_TYPE, "event_payload": dict(payload)}}
+        layout = {"text": message.text, "blocks": list(message.blocks)}
+        answer = self._joining(lambda: send({**layout, **found_by}))
+        if answer.code not in PAYLOAD:
+            return answer
+        kept = {} if answer.code == "invalid_metadata_format" else found_by
+        return send({"text": message.text, "blocks": [], **kept})
 
     def _joining(self, call: Callable[[], Answer]) -> Answer:
         """Call; outside the channel, join it once (public channels only) and call again."""

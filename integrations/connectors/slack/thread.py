@@ -1,20 +1,18 @@
-"""Say in the card's thread what changed. Pure: a task in, a message out, or nothing worth a line."""
+"""Say what changed: a line in the card's thread. Pure: a task in, a message out, or nothing worth a line."""
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
 from integrations.connectors.base import Task
-from integrations.connectors.slack.card import (
-    Message,
-    canceled_by,
-    date_token,
-    hosts,
-    in_utc,
-    place,
-)
+from integrations.connectors.slack import wording
+from integrations.connectors.slack.card import Message
 from integrations.connectors.slack.options import SlackOptions
-from integrations.connectors.slack.text import clean, escape, marked, plain
+from integrations.connectors.slack.text import clean, marked, plain, words
+from integrations.connectors.slack.wording import date_token, in_utc
+
+#: The kinds of event whose line is worth the whole channel's attention.
+LOUD = frozenset({"rescheduled", "canceled"})
 
 Line = tuple[str, Mapping[str, Any]]
 
@@ -24,7 +22,7 @@ def draw_reply(task: Task, *, options: SlackOptions) -> Message | None:
     lines = list(_lines(task, options))
     if not lines:
         return None
-    text = escape(clean(". ".join(words for words, _ in lines), limit=1_000))
+    text = words(clean(". ".join(said for said, _ in lines), limit=1_000))
     return Message(text=text, blocks=tuple(_section(shown) for _, shown in lines))
 
 
@@ -32,7 +30,7 @@ def _lines(task: Task, options: SlackOptions) -> Iterator[Line]:
     if task.kind == "rescheduled":
         yield _moved(task)
     elif task.kind == "canceled":
-        yield _words(f"Canceled by {canceled_by(task.meeting)}")
+        yield _words(f"Canceled by {wording.canceled_by(task.meeting, options=options)}")
     elif task.kind == "no_show":
         yield _words("The invitee did not come.")
     elif task.kind == "no_show_removed":
@@ -47,11 +45,19 @@ def _updated(task: Task, options: SlackOptions) -> Iterator[Line]:
         shown = marked(f"Ends {date_token(meeting.end_at)} now.")
         yield f"Ends {in_utc(meeting.end_at)} now", shown
     if "hosts" in changed:
-        yield _words(f"Host: {hosts(meeting, options=options)}")
+        yield _words(_reassigned(task, options))
     if changed & {"join_url", "location_text"} and (meeting.join_url or meeting.location_text):
-        yield "There is a new place or join link", place(meeting)
+        yield "There is a new place or join link", wording.place(meeting, options=options)
     if "name" in changed:
         yield _words(f"Now called {clean(meeting.name, limit=150)}")
+
+
+def _reassigned(task: Task, options: SlackOptions) -> str:
+    told = task.changes["hosts"]
+    before = told[0] if isinstance(told, list | tuple) and told else ()
+    names = wording.hosts_before(before, options=options)
+    now = wording.hosts(task.meeting, options=options) or "nobody"
+    return f"Host: {now} (before: {names})" if names else f"Host: {now}"
 
 
 def _moved(task: Task) -> Line:

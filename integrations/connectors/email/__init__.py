@@ -1,0 +1,1 @@
+"""Carry meetings to mailboxes: messages made from templates, and calendar invitations that are kept true."""
