@@ -3,6 +3,7 @@
 import os
 import secrets
 from collections.abc import Callable, Iterable
+from datetime import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -125,3 +126,15 @@ def check_extra_hosts(hosts: Iterable[str]) -> None:
 def _is_loopback(host: str) -> bool:
     this_machine = {"0.0.0.0", "::", *LOOPBACK}  # noqa: S104 - compared, not bound
     return host in this_machine or host.startswith("127.") or host.endswith(".localhost")
+
+
+def check_time_of_day(name: str, value: str) -> None:
+    """Refuse what is no time of day.
+
+    Raises:
+        ImproperlyConfigured: when it is not written like 02:00.
+    """
+    try:
+        time.fromisoformat(value)
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name} must be a time of day such as 02:00 (UTC).") from error

@@ -65,6 +65,12 @@ CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[]) or [
 
 CALENDLY_API_URL = env.str("CALENDLY_API_URL", default="https://api.calendly.com")
 CALENDLY_AUTH_URL = env.str("CALENDLY_AUTH_URL", default="https://auth.calendly.com")
+# The OAuth app that people grant access to; empty where only personal access tokens are used.
+CALENDLY_CLIENT_ID = env.str("CALENDLY_CLIENT_ID", default="")
+CALENDLY_CLIENT_SECRET = env.str("CALENDLY_CLIENT_SECRET", default="")
+CALENDLY_WEBHOOK_SIGNING_KEY = env.str("CALENDLY_WEBHOOK_SIGNING_KEY", default="") or env.str(
+    "CALENDLY_WEBHOOK_SECRET", default=""
+)
 SALESFORCE_LOGIN_URL = env.str("SALESFORCE_LOGIN_URL", default="https://login.salesforce.com")
 SLACK_API_URL = env.str("SLACK_API_URL", default="https://slack.com/api/")
 
@@ -98,8 +104,11 @@ if PRODUCTION:
 
 SOURCES = {"calendly": "integrations.sources.calendly.source.CalendlySource"}
 CONNECTORS = {
+    "email": "integrations.connectors.email.connector.EmailConnector",
     "salesforce": "integrations.connectors.salesforce.connector.SalesforceConnector",
+    "rest": "integrations.connectors.rest.connector.RestConnector",
     "slack": "integrations.connectors.slack.connector.SlackConnector",
+    "webhook": "integrations.connectors.webhook.connector.WebhookConnector",
 }
 
 WEBHOOK_MAX_BODY_BYTES = env.int("WEBHOOK_MAX_BODY_BYTES", default=1_048_576)
@@ -111,7 +120,19 @@ WEBHOOK_LATE_SECONDS = env.int("WEBHOOK_LATE_SECONDS", default=180)
 # How long a cancellation waits for the other half of a reschedule.
 RESCHEDULE_HOLD_SECONDS = env.int("RESCHEDULE_HOLD_SECONDS", default=30)
 DELIVERY_LEASE_SECONDS = env.int("DELIVERY_LEASE_SECONDS", default=180)
+# How long a Slack channel rests between two messages: Slack's second and a little, for the way there is not equally long
+# each time.
+SLACK_MESSAGE_SECONDS = env.float("SLACK_MESSAGE_SECONDS", default=1.05)
+# How long failures of one cause are gathered before staff are told of them together.
+ALERT_GATHER_SECONDS = env.float("ALERT_GATHER_SECONDS", default=60.0)
 SWEEP_INTERVAL_SECONDS = env.float("SWEEP_INTERVAL_SECONDS", default=30.0 if PRODUCTION else 5.0)
+# How often Calendly is asked how its webhook subscriptions are.
+CALSYNC_WATCH_INTERVAL_SECONDS = env.float("CALSYNC_WATCH_INTERVAL_SECONDS", default=300.0)
+# How long a backfill's worker may be silent before another takes its run.
+BACKFILL_LEASE_SECONDS = env.int("BACKFILL_LEASE_SECONDS", default=90)
+# When the nightly backfills begin, UTC; the watchdog starts them.
+BACKFILL_NIGHTLY_AT = env.str("BACKFILL_NIGHTLY_AT", default="02:00")
+environment.check_time_of_day("BACKFILL_NIGHTLY_AT", BACKFILL_NIGHTLY_AT)
 DRAIN_BUDGET_SECONDS = env.float("DRAIN_BUDGET_SECONDS", default=20.0)
 
 # --- Django ---------------------------------------------------------------------------------------------------------
@@ -139,6 +160,8 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 ROOT_URLCONF = "config.urls"
+# Where who signs in without coming from anywhere is led to.
+LOGIN_REDIRECT_URL = "admin:index"
 WSGI_APPLICATION = "config.wsgi.application"
 APPEND_SLASH = False  # a webhook must be answered, not redirected
 TEMPLATES = [
@@ -228,15 +251,23 @@ else:
 # --- Celery ---------------------------------------------------------------------------------------------------------
 
 REDIS_URL = env.str("REDIS_URL", default="") or "redis://127.0.0.1:6379/0"
+# What providers describe of themselves, for all processes; it may be emptied at any time, and do without Redis.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": "calsync",
+        "OPTIONS": {"socket_timeout": 0.25, "socket_connect_timeout": 0.25},
+    }
+}
 CELERY_BROKER_URL = REDIS_URL
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # a worker waits for its broker, however long
 CELERY_BROKER_CONNECTION_TIMEOUT = 2
 CELERY_BROKER_TRANSPORT_OPTIONS = {
-    "visibility_timeout": 600,
-    # kombu looks for lost messages every 100 s unless told otherwise.
-    "unacked_restore_interval": 5,
-    "unacked_restore_throttle": 1,
+    # A message leaves the broker when it is fetched; what is unacknowledged is kept in memory, not in Redis. A worker
+    # that has to write it back there would end when the broker is gone (docs/decisions/0010).
+    "ack_emulation": False,
     "health_check_interval": 10,
     "socket_keepalive": True,
     "socket_timeout": 30,
@@ -247,8 +278,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_TASK_DEFAULT_QUEUE = "calsync"
 CELERY_TASK_IGNORE_RESULT = True
-# Acknowledged before it runs: a message only says "look", so a lost one costs a sweep. An unacknowledged one would
-# end the worker when the broker goes away (docs/decisions/0010).
+# Acknowledged before it runs: a message only says "look", so a lost one costs a sweep.
 CELERY_TASK_ACKS_LATE = False
 CELERY_TASK_TIME_LIMIT = 300  # where the pool has processes; drains end by their own budget
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
@@ -258,6 +288,7 @@ CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "integrations.tasks.sweep", "schedule": SWEEP_INTERVAL_SECONDS},
+    "watch": {"task": "integrations.tasks.watch", "schedule": CALSYNC_WATCH_INTERVAL_SECONDS},
 }
 
 # --- security -------------------------------------------------------------------------------------------------------
@@ -270,7 +301,7 @@ SESSION_COOKIE_SECURE = PRODUCTION
 CSRF_COOKIE_SECURE = PRODUCTION
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=PRODUCTION)
 # A webhook must be answered, not redirected; health probes come from inside, without TLS.
-SECURE_REDIRECT_EXEMPT = [r"^webhooks/", r"^(healthz|readyz)$"]
+SECURE_REDIRECT_EXEMPT = [r"^(webhooks|interactions)/", r"^(healthz|readyz)$"]
 SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=31_536_000 if PRODUCTION else 0)
 # Other hosts of the domain are not ours to speak for.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]

@@ -7,8 +7,10 @@ person resumes it. Every change is one conditional UPDATE, and whoever makes it 
 import logging
 from datetime import datetime, timedelta
 
+from django.db import transaction
 from django.db.models import F, Q
 
+from integrations import holds
 from integrations.models import Connection, Delivery
 
 logger = logging.getLogger(__name__)
@@ -75,12 +77,23 @@ def may_probe(connection: Connection, *, now: datetime) -> bool:
     return bool(probed)
 
 
-def pause(connection: Connection, *, now: datetime, reason: str, hint: str = "") -> bool:
-    """Stop sending and keep queueing, until a person resumes it; return False when it was paused already."""
+def pause(
+    connection: Connection, *, now: datetime, reason: str, hint: str = "", by: str = ""
+) -> bool:
+    """Stop sending and keep queueing, until a person resumes it; return False when it was paused already.
+
+    `by` is the person who wanted it; nobody did where an error is the reason.
+    """
     paused = (
         Connection.objects.filter(pk=connection.pk)
         .exclude(state=State.PAUSED)
-        .update(state=State.PAUSED, state_reason=reason, state_hint=hint, state_changed_at=now)
+        .update(
+            state=State.PAUSED,
+            state_reason=reason,
+            state_hint=hint,
+            state_changed_at=now,
+            paused_by=by,
+        )
     )
     if paused:
         logger.error("Connection paused: connection=%s", connection.pk)
@@ -90,7 +103,7 @@ def pause(connection: Connection, *, now: datetime, reason: str, hint: str = "")
 def resume(connection: Connection, *, now: datetime) -> bool:
     """Let a paused connection send again, oldest first; return False when it was not paused."""
     resumed = Connection.objects.filter(pk=connection.pk, state=State.PAUSED).update(
-        state=State.HEALTHY, state_reason="", state_hint="", state_changed_at=now,
+        state=State.HEALTHY, state_reason="", state_hint="", state_changed_at=now, paused_by="",
         not_before=None, consecutive_failures=0,
     )  # fmt: skip
     if resumed:
@@ -99,6 +112,10 @@ def resume(connection: Connection, *, now: datetime) -> bool:
     return bool(resumed)
 
 
+@transaction.atomic
 def _let_waiting_go(connection: Connection, *, now: datetime) -> None:
+    """Make due what waits after a failure, or for the provider; what waits on purpose goes on doing so."""
     waiting = Delivery.objects.filter(connection=connection, state=Delivery.State.WAITING)
-    waiting.filter(not_before__gt=now).update(not_before=now)
+    late = waiting.filter(not_before__gt=now).exclude(held_until__gt=now)
+    holds.lock(late.only("pk"))
+    late.update(not_before=now)

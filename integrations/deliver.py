@@ -1,39 +1,38 @@
-"""Carry out one delivery: decide, send, and settle by how it ended.
+"""Carry out deliveries, one or a batch: decide, send, and settle each by how it ended.
 
 Nothing is sent inside a database transaction. What a connector returns or raises decides everything
 (`integrations.errors`); an exception nobody foresaw is a fault of ours and holds up no other delivery.
 """
 
 import logging
-import traceback
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
+from typing import Any
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError
-from django.db.models import QuerySet
+from django.db import InterfaceError, OperationalError, transaction
 from django.urls import reverse
 
-from bookings.meeting import load_meeting
-from bookings.models import Invitee
-from integrations import breaker, outbox
+from bookings.meeting import Meeting, load_meetings
+from integrations import accounts, allowance, endings, outbox, profiles, reviews
 from integrations.connectors.base import (
     Applied,
+    Choice,
     Connector,
+    Job,
+    Link,
     Record,
-    Send,
+    Requirement,
     Skip,
-    Step,
     Task,
     connector_class,
 )
-from integrations.errors import (
-    ConfigurationError,
-    PermanentError,
-    RuleError,
-    TemporaryError,
-    ThrottledError,
-)
+from integrations.endings import Outcome, Written
+from integrations.erasure.late import forget_attempt
+from integrations.errors import ConfigurationError, ReviewError
 from integrations.http import Recorder
 from integrations.models import Connection, Delivery, DeliveryAttempt, RemoteRecord
 from integrations.outbox import Claim, Settlement
@@ -41,183 +40,310 @@ from integrations.outbox import Claim, Settlement
 logger = logging.getLogger(__name__)
 
 State = Delivery.State
-Attempted = DeliveryAttempt.Outcome
-Failure = Delivery.FailureClass
 Clock = Callable[[], datetime]
+#: Takes the id of a connection that has something to send now.
+Wake = Callable[[int], object]
 
-#: Seconds to hold a connection that throttles us without saying for how long.
-DEFAULT_THROTTLE = 60.0
+
+def _nobody(connection_id: int) -> None:
+    """Wake nobody: the sweep finds it."""
 
 
-def deliver(delivery_id: int, *, clock: Clock, probe: bool = False) -> Delivery.State | None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """Say how an attempt would end, and what it would ask and send."""
+
+    settlement: Settlement
+    exchanges: tuple[dict[str, Any], ...]
+
+
+@dataclass(slots=True)
+class _Attempt:
+    """One claimed delivery on its way, and how it ended; `job` is there when something is to be sent."""
+
+    claim: Claim
+    recorder: Recorder = field(default_factory=Recorder)
+    job: Job | None = None
+    outcome: Outcome | None = None
+
+
+def deliver(
+    delivery_id: int, *, clock: Clock, probe: bool = False, wake: Wake = _nobody
+) -> Delivery.State | None:
     """Send one delivery and settle it; return its new state, or None when it was not ours to send.
 
-    `probe` lets it through to a connection whose breaker is open, to see whether it answers again.
+    `probe` lets it through to a connection whose breaker is open, to see whether it answers again. `wake` is called for
+    each connection where something waited for this delivery to end.
     """
     claim = outbox.claim(delivery_id, now=clock(), probe=probe)
     if claim is None:
         return None
-    recorder = Recorder()
-    settlement = _attempt(claim, recorder=recorder, clock=clock)
-    outbox.settle(claim, settlement, now=clock(), exchanges=recorder.exchanges)
-    logger.info(
-        "Delivery attempted: delivery=%s connection=%s attempt=%s state=%s",
-        delivery_id, claim.delivery.connection_id, claim.attempt.number, settlement.state,
-    )  # fmt: skip
-    return settlement.state
+    return _carry_out([claim], clock=clock, wake=wake)[0]
 
 
-def check_connection(connection: Connection) -> Applied:
-    """Call the provider harmlessly with the connection's credentials and say who we are there.
+def deliver_many(delivery_ids: Sequence[int], *, clock: Clock, wake: Wake = _nobody) -> int:
+    """Send deliveries of one connection together and settle each; return how many were ours to send."""
+    claims = outbox.claim_many(delivery_ids, now=clock())
+    return len(_carry_out(claims, clock=clock, wake=wake)) if claims else 0
+
+
+def preview(delivery: Delivery, *, clock: Clock) -> Preview:
+    """Return what sending the delivery now would do: what is read is asked for, and nothing is written anywhere."""
+    unsaved = DeliveryAttempt(delivery=delivery)
+    looks = outbox.looks_first(delivery)
+    attempt = _Attempt(Claim(delivery=delivery, attempt=unsaved, look_first=looks))
+    try:
+        connector = accounts.connector(delivery.connection, dry_run=True)
+    except ConfigurationError as error:
+        attempt.outcome = error
+    else:
+        _decide(connector, [attempt])
+        if attempt.job:
+            nothing = replace(attempt.job, remember=lambda _: None, forget=lambda _type, _key: None)
+            attempt.job = nothing
+        _send(connector, [attempt] if attempt.job else [])
+    outcome = attempt.outcome or Skip(reason="Nothing was decided.")
+    settlement = endings.settlement_of(delivery, outcome, now=clock(), throttled_until=None)
+    return Preview(settlement=settlement, exchanges=tuple(attempt.recorder.exchanges))
+
+
+def batch_size(connection: Connection) -> int:
+    """Return how many deliveries the connection's provider takes at once."""
+    return connector_class(connection.provider).batch_size
+
+
+@transaction.atomic(savepoint=False)
+def settle(
+    claim: Claim, settlement: Settlement, *, now: datetime, exchanges: list[dict[str, Any]]
+) -> None:
+    """Write how the attempt ended, without who was erased while it lasted."""
+    outbox.settle(claim, settlement, now=now, exchanges=exchanges)
+    forget_attempt(claim.attempt)
+
+
+def check_connection(connection: Connection, *, now: datetime) -> Applied:
+    """Call the provider harmlessly with the connection's credentials, and store who we are there.
 
     Raises:
         IntegrationError: it does not answer, or refuses us; the hint says what to do.
     """
-    return _connector(connection, recorder=Recorder()).check()
-
-
-def _attempt(claim: Claim, *, recorder: Recorder, clock: Clock) -> Settlement:
-    delivery, connection = claim.delivery, claim.delivery.connection
+    connector = accounts.connector(connection)
     try:
-        settlement = _carry_out(claim, recorder=recorder)
-    except ThrottledError as error:
-        return _throttled(delivery, error, now=clock())
-    except TemporaryError as error:
-        breaker.failed(connection, now=clock(), error=str(error))
-        return outbox.after_failure(
-            delivery, now=clock(), error=str(error), hint=error.hint, outcome=Attempted.TEMPORARY,
-            retry_after=error.retry_after, ambiguous=error.ambiguous,
-        )  # fmt: skip
+        checked = connector.check()
+    finally:
+        profiles.keep_requirements(connection, connector.requirements, now=now)
+    if checked.profile:
+        profiles.keep(connection, checked.profile)
+    return checked
+
+
+def set_up(connection: Connection, *, now: datetime) -> Sequence[Requirement]:
+    """Return what the connection's settings need over there, and whether it is there; kept for its page.
+
+    Raises:
+        IntegrationError: it does not answer, or refuses us.
+    """
+    found = accounts.connector(connection).set_up()
+    profiles.keep_requirements(connection, found, now=now)
+    return found
+
+
+def _carry_out(claims: Sequence[Claim], *, clock: Clock, wake: Wake) -> list[Delivery.State]:
+    connection = claims[0].delivery.connection
+    attempts = [_Attempt(claim) for claim in claims]
+    try:
+        connector = accounts.connector(connection)
     except ConfigurationError as error:
-        return _paused(delivery, error, now=clock())
-    except PermanentError as error:
-        _note_answer(connection, recorder, now=clock())
-        failure = Failure.CONFIGURATION if isinstance(error, RuleError) else Failure.PERMANENT
-        return _failed(failure, error=str(error), hint=error.hint)
-    except (OperationalError, InterfaceError):
-        raise  # the database is away: the lease runs out and the delivery is swept
-    except Exception:
-        logger.exception("Delivery crashed: delivery=%s", delivery.pk)
-        hint = "A fault in Calsync. Report it with this text, then retry once it is mended."
-        return _failed(Failure.CRASHED, error=traceback.format_exc(limit=-8), hint=hint)
-    _note_answer(connection, recorder, now=clock())
+        _end_all(attempts, error)
+    else:
+        _decide(connector, attempts)
+        _send(connector, [attempt for attempt in attempts if attempt.job])
+        allowance.note(connection, connector.usage, now=clock())
+    states = _settle(attempts, connection, clock=clock)
+    for freed in set().union(*(claim.freed for claim in claims)):
+        wake(freed)
+    return states
+
+
+def _end_all(attempts: Sequence[_Attempt], outcome: Outcome) -> None:
+    for attempt in attempts:
+        attempt.outcome = outcome
+
+
+def _decide(connector: Connector, attempts: Sequence[_Attempt]) -> None:
+    """Give each attempt its job, or the reason why there is none."""
+    chains = {attempt.claim.delivery.chain_id for attempt in attempts}
+    meetings = load_meetings(chains)
+    records = _records_by_chain(connector.account.connection_id, chains)
+    links = (
+        _links_by_chain(connector.account.connection_id, chains) if connector.shows_links else {}
+    )
+    choices = reviews.choices(connector.account.connection_id, [a.claim.delivery for a in attempts])
+    for attempt in attempts:
+        delivery = attempt.claim.delivery
+        meeting = meetings.get(delivery.chain_id)
+        if meeting is None:
+            attempt.outcome = Skip(reason="The meeting is no longer in the mirror.")
+        elif meeting.is_erased:
+            attempt.outcome = Skip(
+                reason="The invitee's data was erased: nothing is sent any more."
+            )
+        else:
+            task = _task(
+                attempt.claim, meeting, records.get(delivery.chain_id, []),
+                links.get(delivery.chain_id, []), choices.get(delivery.serial_key),
+            )  # fmt: skip
+            _plan(connector, attempt, task)
+
+
+def _plan(connector: Connector, attempt: _Attempt, task: Task) -> None:
+    try:
+        decision = connector.plan(task)
+    except Exception as error:  # noqa: BLE001  # every ending is settled; an unforeseen one as crashed
+        attempt.outcome = error
+        return
+    if isinstance(decision, Skip):
+        attempt.outcome = decision
+        return
+    delivery = attempt.claim.delivery
+    attempt.job = Job(
+        task=task, decision=decision, recorder=attempt.recorder,
+        remember=partial(_remember, delivery), forget=partial(_forget, delivery),
+    )  # fmt: skip
+
+
+def _send(connector: Connector, attempts: Sequence[_Attempt]) -> None:
+    jobs = [attempt.job for attempt in attempts if attempt.job]
+    if not jobs:
+        return
+    ends = [_send_one(connector, jobs[0])] if len(jobs) == 1 else _send_many(connector, jobs)
+    for attempt, job, end in zip(attempts, jobs, ends, strict=True):
+        if isinstance(end, OperationalError | InterfaceError):
+            raise end  # the database is away: the lease runs out and the delivery is swept
+        attempt.outcome = (
+            Written(decision=job.decision, applied=end) if isinstance(end, Applied) else end
+        )
+
+
+def _send_one(connector: Connector, job: Job) -> Applied | Exception:
+    connector.recorder = job.recorder
+    try:
+        return connector.apply(job.task, job.decision, remember=job.remember, forget=job.forget)
+    except Exception as error:  # noqa: BLE001  # settled by its class, as above
+        return error
+
+
+def _send_many(connector: Connector, jobs: Sequence[Job]) -> list[Applied | Exception]:
+    try:
+        return connector.apply_many(jobs)
+    except Exception as error:  # noqa: BLE001  # nobody knows how far it came: each is settled as crashed
+        return [error] * len(jobs)
+
+
+def _settle(
+    attempts: Sequence[_Attempt], connection: Connection, *, clock: Clock
+) -> list[Delivery.State]:
+    outcomes = [attempt.outcome for attempt in attempts if attempt.outcome is not None]
+    asked = any(attempt.recorder.exchanges for attempt in attempts)
+    throttled_until = endings.note(connection, outcomes, asked=asked, now=clock())
+    states = []
+    for attempt, outcome in zip(attempts, outcomes, strict=True):
+        delivery = attempt.claim.delivery
+        settlement = endings.settlement_of(
+            delivery, outcome, now=clock(), throttled_until=throttled_until
+        )
+        settlement = _write_down(attempt, settlement, now=clock())
+        logger.info(
+            "Delivery attempted: delivery=%s connection=%s attempt=%s state=%s",
+            delivery.pk, connection.pk, attempt.claim.attempt.number, settlement.state,
+        )  # fmt: skip
+        states.append(settlement.state)
+    return states
+
+
+@transaction.atomic
+def _write_down(attempt: _Attempt, settlement: Settlement, *, now: datetime) -> Settlement:
+    """Write how the attempt ended, with the question to a person in the same transaction."""
+    if _overtaken(attempt, now=now):
+        settlement = replace(settlement, state=State.WAITING, failure_class="", not_before=now)
+    settle(attempt.claim, settlement, now=now, exchanges=attempt.recorder.exchanges)
+    if attempt.outcome:
+        endings.pause_rule(attempt.claim.delivery, attempt.outcome, now=now)
     return settlement
 
 
-def _note_answer(connection: Connection, recorder: Recorder, *, now: datetime) -> None:
-    """Count as a sign of life only what was really asked: a decision to do nothing proves nothing."""
-    if recorder.exchanges:
-        breaker.succeeded(connection, now=now)
+def _overtaken(attempt: _Attempt, *, now: datetime) -> bool:
+    """Ask, where it has to be asked; tell whether a person answered, or answered otherwise, in the meantime."""
+    if attempt.job is None:
+        return False
+    delivery, choice = attempt.claim.delivery, attempt.job.task.choice
+    match attempt.outcome:
+        case ReviewError() as question:
+            return reviews.ask(delivery, question, choice=choice, now=now) is None
+        case Written():
+            return not reviews.holds(delivery, choice)
+    return False
 
 
-def _carry_out(claim: Claim, *, recorder: Recorder) -> Settlement:
-    try:
-        task = build_task(claim.delivery, look_first=claim.look_first)
-    except Invitee.DoesNotExist:
-        return _skipped(Skip(reason="The meeting is no longer in the mirror."))
-    connector = _connector(claim.delivery.connection, recorder=recorder)
-    decision = connector.plan(task)
-    if isinstance(decision, Skip):
-        return _skipped(decision)
-    applied = _apply(connector, task, decision, delivery=claim.delivery)
-    done = (
-        (State.DELIVERED, Attempted.DELIVERED)
-        if applied.changed
-        else (State.SKIPPED, Attempted.SKIPPED)
-    )
-    return Settlement(
-        state=done[0],
-        outcome=done[1],
-        result=applied.summary,
-        steps=_steps(*decision.steps, *applied.steps),
-    )
-
-
-def _apply(connector: Connector, task: Task, decision: Send, *, delivery: Delivery) -> Applied:
-    def remember(record: Record) -> None:
-        RemoteRecord.objects.update_or_create(
-            connection_id=delivery.connection_id, chain_id=delivery.chain_id,
-            object_type=record.object_type, key=record.key,
-            defaults={
-                "remote_id": record.remote_id, "url": record.url,
-                "content_hash": record.content_hash, "data": dict(record.data),
-            },
-        )  # fmt: skip
-
-    def forget(object_type: str, key: str) -> None:
-        _records(delivery).filter(object_type=object_type, key=key).delete()
-
-    return connector.apply(task, decision, remember=remember, forget=forget)
-
-
-def build_task(delivery: Delivery, *, look_first: bool = False) -> Task:
-    """Return everything the delivery is decided from, as values.
-
-    Raises:
-        Invitee.DoesNotExist: the meeting was erased.
-    """
-    meeting, event = load_meeting(delivery.chain_id), delivery.event
+def _task(
+    claim: Claim, meeting: Meeting, records: Sequence[Record], links: Sequence[Link],
+    choice: Choice | None,
+) -> Task:  # fmt: skip
+    """Return everything the delivery is decided from, as values."""
+    delivery, event = claim.delivery, claim.delivery.event
     return Task(
         delivery_id=delivery.pk, event_id=event.pk, kind=event.kind, changes=event.changes, meeting=meeting,
-        action=delivery.action, options=delivery.options, look_first=look_first,
-        records=tuple(_record(row) for row in _records(delivery)),
+        action=delivery.action, options=delivery.options, look_first=claim.look_first,
+        records=tuple(records), choice=choice, can_wait=delivery.can_wait,
+        rule_id=delivery.rule_id or 0, occurred_at=event.occurred_at, links=tuple(links),
         booking_url=settings.CALSYNC_PUBLIC_URL.rstrip("/")
         + reverse("admin:bookings_booking_change", args=[meeting.booking_id]),
     )  # fmt: skip
 
 
-def _records(delivery: Delivery) -> QuerySet[RemoteRecord]:
-    return RemoteRecord.objects.filter(
-        connection_id=delivery.connection_id, chain_id=delivery.chain_id
-    )
+def _records_by_chain(connection_id: int, chains: Collection[int]) -> dict[int, list[Record]]:
+    found = defaultdict(list)
+    for row in RemoteRecord.objects.filter(connection_id=connection_id, chain_id__in=chains):
+        record = Record(
+            object_type=row.object_type, remote_id=row.remote_id, key=row.key, url=row.url,
+            content_hash=row.content_hash, data=row.data,
+        )  # fmt: skip
+        found[row.chain_id].append(record)
+    return found
 
 
-def _record(row: RemoteRecord) -> Record:
-    return Record(
-        object_type=row.object_type, remote_id=row.remote_id, key=row.key, url=row.url,
-        content_hash=row.content_hash, data=row.data,
+def _links_by_chain(connection_id: int, chains: Collection[int]) -> dict[int, list[Link]]:
+    """Return what other connections hold that a person can open."""
+    rows = RemoteRecord.objects.filter(chain_id__in=chains).exclude(url="")
+    found = defaultdict(list)
+    for row in (
+        rows.exclude(connection_id=connection_id).select_related("connection").order_by("id")
+    ):
+        link = Link(
+            label=f"{row.connection}: {row.object_type}", url=row.url,
+            provider=row.connection.provider, object_type=row.object_type,
+        )  # fmt: skip
+        found[row.chain_id].append(link)
+    return found
+
+
+def _remember(delivery: Delivery, record: Record) -> None:
+    """Store a record in one statement, which a batch does for each of hundreds."""
+    row = RemoteRecord(
+        connection_id=delivery.connection_id, chain_id=delivery.chain_id,
+        object_type=record.object_type, key=record.key, remote_id=record.remote_id, url=record.url,
+        content_hash=record.content_hash, data=dict(record.data),
     )  # fmt: skip
-
-
-def _connector(connection: Connection, *, recorder: Recorder) -> Connector:
-    account = connection.open_account()
-    return connector_class(connection.provider)(account, recorder=recorder)
-
-
-def _skipped(skip: Skip) -> Settlement:
-    return Settlement(
-        state=State.SKIPPED,
-        outcome=Attempted.SKIPPED,
-        result=skip.reason,
-        steps=_steps(*skip.steps),
+    RemoteRecord.objects.bulk_create(
+        [row],
+        update_conflicts=True,
+        unique_fields=["connection", "chain", "object_type", "key"],
+        update_fields=["remote_id", "url", "content_hash", "data", "updated_at"],
     )
 
 
-def _failed(failure: Delivery.FailureClass, *, error: str, hint: str) -> Settlement:
-    return Settlement(
-        state=State.FAILED, failure_class=failure, outcome=Attempted.FAILED, error=error, hint=hint
-    )
-
-
-def _throttled(delivery: Delivery, error: ThrottledError, *, now: datetime) -> Settlement:
-    seconds = error.retry_after or DEFAULT_THROTTLE
-    until = breaker.throttled(delivery.connection, now=now, seconds=seconds)
-    return Settlement(
-        state=State.WAITING, not_before=until, outcome=Attempted.TEMPORARY, error=str(error),
-        hint=error.hint or "Nothing to do: the provider asked us to wait.", ambiguous=error.ambiguous,
-    )  # fmt: skip
-
-
-def _paused(delivery: Delivery, error: ConfigurationError, *, now: datetime) -> Settlement:
-    breaker.pause(delivery.connection, now=now, reason=str(error), hint=error.hint)
-    return Settlement(
-        state=State.WAITING,
-        not_before=now,
-        outcome=Attempted.PAUSED,
-        error=str(error),
-        hint=error.hint,
-    )
-
-
-def _steps(*steps: Step) -> tuple[dict[str, str], ...]:
-    return tuple({"name": step.name, "detail": step.detail} for step in steps)
+def _forget(delivery: Delivery, object_type: str, key: str) -> None:
+    RemoteRecord.objects.filter(
+        connection_id=delivery.connection_id, chain_id=delivery.chain_id,
+        object_type=object_type, key=key,
+    ).delete()  # fmt: skip

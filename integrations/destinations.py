@@ -8,10 +8,11 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import QuerySet
 
 from bookings.models import Booking, Invitee
 from integrations.models import Connection, Delivery, RemoteRecord
+from integrations.outbox import latest_deliveries
 
 
 class Standing(enum.StrEnum):
@@ -25,6 +26,8 @@ class Standing(enum.StrEnum):
     SKIPPED = "nothing to do"
 
 
+#: Sent messages cannot be opened, and there may be many.
+_FEW = 3
 _URGENCY = {standing: place for place, standing in enumerate(Standing)}
 
 
@@ -45,8 +48,8 @@ class Destination:
 
     @property
     def linked_records(self) -> tuple[RemoteRecord, ...]:
-        """Return the records that a person can open, or all where none can be."""
-        return tuple(record for record in self.records if record.url) or self.records
+        """Return the records that a person can open, or the newest few where none can be."""
+        return tuple(record for record in self.records if record.url) or self.records[:_FEW]
 
     @property
     def url(self) -> str:
@@ -55,20 +58,29 @@ class Destination:
 
     @property
     def error(self) -> str:
-        """Return what went wrong: the delivery's error, or why its connection is paused."""
+        """Return what went wrong: the delivery's error, or why its connection or its rule is paused."""
         if self.standing == Standing.PAUSED:
-            return self.connection.state_reason
+            return self._paused[0]
         return self.delivery.error if self.is_troubled else ""
 
     @property
     def hint(self) -> str:
         """Return what a person can do about it."""
         if self.standing == Standing.PAUSED:
-            return (
-                self.connection.state_hint
-                or "Mend the connection, then resume it: all that waits is sent."
-            )
+            what = "connection" if self._is_connection_paused else "rule"
+            return self._paused[1] or f"Mend the {what}, then resume it: all that waits is sent."
         return self.delivery.hint if self.is_troubled else ""
+
+    @property
+    def _is_connection_paused(self) -> bool:
+        return self.connection.state == Connection.State.PAUSED
+
+    @property
+    def _paused(self) -> tuple[str, str]:
+        rule = self.delivery.rule
+        if self._is_connection_paused or rule is None:
+            return self.connection.state_reason, self.connection.state_hint
+        return rule.paused_reason, rule.paused_hint
 
     @property
     def is_troubled(self) -> bool:
@@ -79,17 +91,6 @@ class Destination:
     def can_retry(self) -> bool:
         """Tell whether an operator may send it again."""
         return self.standing in {Standing.FAILED, Standing.SKIPPED}
-
-
-def latest_deliveries() -> QuerySet[Delivery]:
-    """Return the deliveries that no later one of the same chain, connection and rule has replaced."""
-    later = Delivery.objects.filter(
-        chain=OuterRef("chain"),
-        connection=OuterRef("connection"),
-        rule=OuterRef("rule"),
-        id__gt=OuterRef("id"),
-    )
-    return Delivery.objects.filter(~Exists(later))
 
 
 def failed_chains() -> QuerySet[Delivery, int]:
@@ -122,7 +123,7 @@ def _by_chain(chains: set[int]) -> dict[int, list[Destination]]:
     rows = (
         latest_deliveries()
         .filter(chain_id__in=chains)
-        .select_related("connection", "chain", "rule")
+        .select_related("connection", "chain", "rule", "waits_for")
     )
     for delivery in rows.defer("chain__raw").order_by("connection__name", "id"):
         there = tuple(records[delivery.chain_id, delivery.connection_id])
@@ -146,9 +147,13 @@ def _standing(delivery: Delivery, *, is_there: bool) -> Standing:
             return Standing.SYNCED if is_there else Standing.SKIPPED
         case Delivery.State.FAILED:
             return Standing.FAILED
-    if delivery.connection.state == Connection.State.PAUSED:
+    if delivery.connection.state == Connection.State.PAUSED or _is_rule_paused(delivery):
         return Standing.PAUSED
     return Standing.RETRYING if delivery.attempt_count > 1 or delivery.error else Standing.WAITING
+
+
+def _is_rule_paused(delivery: Delivery) -> bool:
+    return delivery.rule is not None and delivery.rule.paused_at is not None
 
 
 def _worst_of_each(found: Iterable[Destination]) -> list[Destination]:

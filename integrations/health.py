@@ -1,5 +1,6 @@
 """Whether this installation is well: what the load balancer and staff are told."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -10,20 +11,22 @@ from django.db import DatabaseError
 from integrations.models import Heartbeat
 
 _BROKER_PATIENCE_SECONDS = 1.0
-#: Sweeps that may be missed before beat or the workers count as gone.
-_MISSED_SWEEPS = 4
+#: Beats that may be missed before beat or the workers count as gone.
+_MISSED = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
     """Say of each part "ok" or what is wrong with it.
 
-    Ready means that webhooks can be stored; without broker or sweep they still are, and wait.
+    Ready means that webhooks can be stored; without broker or sweep they still are, and wait. `watch` is the look at
+    the subscriptions, which also starts the nightly backfills.
     """
 
     database: str
     broker: str
     sweep: str
+    watch: str
 
     @property
     def ready(self) -> bool:
@@ -36,14 +39,24 @@ def swept(*, now: datetime) -> None:
     Heartbeat.objects.update_or_create(name=Heartbeat.Name.SWEEP, defaults={"at": now})
 
 
+def watched(*, now: datetime) -> None:
+    """Note that the watchdog ran."""
+    Heartbeat.objects.update_or_create(name=Heartbeat.Name.WATCH, defaults={"at": now})
+
+
 def look(*, now: datetime) -> Health:
     """Ask the database, the broker and the last heartbeat."""
     broker = _broker()
     try:
-        beat = Heartbeat.objects.filter(name=Heartbeat.Name.SWEEP).first()
+        beats = dict(Heartbeat.objects.values_list("name", "at"))
     except DatabaseError:
-        return Health(database="does not answer", broker=broker, sweep="unknown")
-    return Health(database="ok", broker=broker, sweep=_sweep(beat, now=now))
+        return Health(database="does not answer", broker=broker, sweep="unknown", watch="unknown")
+    sweep = _beat(beats, "sweep", every=settings.SWEEP_INTERVAL_SECONDS, now=now)
+    every = settings.CALSYNC_WATCH_INTERVAL_SECONDS
+    watch = _beat(beats, "watch", every=every, now=now)
+    if sweep == "ok" and "watch" not in beats:
+        watch = f"has not run yet: beat is there and starts it every {every:.0f} s"
+    return Health(database="ok", broker=broker, sweep=sweep, watch=watch)
 
 
 def _broker() -> str:
@@ -61,12 +74,10 @@ def _broker() -> str:
     return "ok"
 
 
-def _sweep(beat: Heartbeat | None, *, now: datetime) -> str:
-    if beat is None:
+def _beat(beats: Mapping[str, datetime], name: str, *, every: float, now: datetime) -> str:
+    at = beats.get(name)
+    if at is None:
         return "never ran: start beat and a worker"
-    late = now - beat.at > timedelta(seconds=settings.SWEEP_INTERVAL_SECONDS * _MISSED_SWEEPS)
-    return (
-        f"last ran at {beat.at:%Y-%m-%d %H:%M:%S} UTC: beat or the workers are gone"
-        if late
-        else "ok"
-    )
+    if now - at > timedelta(seconds=every * _MISSED):
+        return f"last ran at {at:%Y-%m-%d %H:%M:%S} UTC: beat or the workers are gone"
+    return "ok"

@@ -11,9 +11,12 @@ from django.conf import settings
 from django.db import DatabaseError, IntegrityError, OperationalError, connection, transaction
 from django.db.models import F, Q, QuerySet
 
+from bookings.erasure import erased_before
 from bookings.models import BookingEvent
 from bookings.origin import Origin
-from bookings.reconcile import Reconciled, reconcile
+from bookings.personal import addresses_in
+from bookings.reconcile import reconcile
+from bookings.reconciled import Reconciled
 from integrations import rules
 from integrations.models import InboundWebhook, SignatureTally, WebhookSubscription
 from integrations.sources.base import NotUnderstood, Understood, Verification, get_source
@@ -115,9 +118,14 @@ def process_next(*, now: datetime) -> set[int] | None:
 
 
 def replay(webhooks: QuerySet[InboundWebhook], *, now: datetime) -> int:
-    """Make settled webhooks received again, to be processed as if they had just come; return how many."""
-    count = webhooks.exclude(state=State.RECEIVED).update(
-        state=State.RECEIVED, error="", outcome="", processed_at=None
+    """Make settled webhooks received again, to be processed as if they had just come; return how many.
+
+    One whose body was erased has nothing left to process.
+    """
+    count = (
+        webhooks.exclude(state=State.RECEIVED)
+        .exclude(body=b"")
+        .update(state=State.RECEIVED, error="", outcome="", processed_at=None)
     )
     logger.info("Webhooks replayed: count=%s at=%s", count, now.isoformat())
     return count
@@ -135,7 +143,10 @@ def _process(webhook: InboundWebhook, *, now: datetime) -> set[int]:
     parsed = source.parse(bytes(webhook.body), received_at=webhook.received_at)
     if isinstance(parsed, NotUnderstood):
         webhook.kind = parsed.kind
-        _settle(webhook, State.IGNORED, outcome=parsed.reason, now=now)
+        outcome = parsed.reason
+        if _names_erased(bytes(webhook.body)):
+            outcome = _without_body(webhook, outcome)
+        _settle(webhook, State.IGNORED, outcome=outcome, now=now)
         return set()
     return _reconcile(webhook, parsed, now=now)
 
@@ -152,8 +163,21 @@ def _reconcile(webhook: InboundWebhook, parsed: Understood, *, now: datetime) ->
     webhook.kind, webhook.delivery_key = parsed.kind, parsed.delivery_key
     webhook.booking = next((result.booking for result in results if result.booking), None)
     state, outcome = _outcome(webhook, results, events)
+    if any(result.forgotten for result in results):
+        outcome = _without_body(webhook, outcome)
     _settle(webhook, state, outcome=outcome, now=now)
     return connections
+
+
+def _names_erased(body: bytes) -> bool:
+    """Tell whether a body that nothing is read from names somebody erased: then nothing is lost with it."""
+    return bool(erased_before(addresses_in(body.decode("utf-8", errors="replace"))))
+
+
+def _without_body(webhook: InboundWebhook, outcome: str) -> str:
+    """Empty the body and return the outcome, which says so."""
+    InboundWebhook.objects.filter(pk=webhook.pk).update(body=b"")
+    return f"{outcome} Its body was erased: it tells of an erased person."
 
 
 def _outcome(

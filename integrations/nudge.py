@@ -31,14 +31,18 @@ def _client(url: str) -> redis.Redis:
     )
 
 
-def nudge(queue: str, task: Task[Any, Any], *args: int) -> bool:
-    """Send the task unless one is on its way; return False when the broker could not be reached."""
+def nudge(queue: str, task: Task[Any, Any], *args: int, after: float = 0.0) -> bool:
+    """Send the task unless one is on its way; return False when the broker could not be reached.
+
+    `after` so many seconds it is carried out. No thread waits for it, and its key ends by itself then.
+    """
     url = settings.REDIS_URL
     if time.monotonic() < _resting.get(url, 0.0):
         return False
     try:
-        if _client(url).set(_key(queue), 1, nx=True, px=_KEY_MILLISECONDS):
-            _send(queue, task, *args)
+        lasts = round(after * 1000) or _KEY_MILLISECONDS
+        if _client(url).set(_key(queue), 1, nx=True, px=lasts):
+            _send(queue, task, *args, after=after)
     except (redis.RedisError, BrokerError, OSError) as error:
         logger.warning(
             "No broker, the sweep will find the row: queue=%s error=%s", queue, type(error).__name__
@@ -56,9 +60,9 @@ def answer(queue: str) -> None:
         logger.warning("Nudge key not deleted: queue=%s error=%s", queue, type(error).__name__)
 
 
-def _send(queue: str, task: Task[Any, Any], *args: int) -> None:
+def _send(queue: str, task: Task[Any, Any], *args: int, after: float) -> None:
     try:
-        task.apply_async(args=args, retry=False)
+        task.apply_async(args=args, retry=False, countdown=after)
     except (BrokerError, OSError):
         answer(queue)
         raise

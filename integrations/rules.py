@@ -1,14 +1,24 @@
-"""Which events are carried where: every enabled rule that asks for an event's kind plans one delivery."""
+"""Which events are carried where: every enabled rule that asks for an event's kind plans one delivery.
+
+What only a backfill told of is silent: a rule acts on it where it says so, and up to the age it says. A rule whose target is
+gone pauses: it goes on planning, what it planned waits, and a person who has mended it lets it go.
+"""
 
 import logging
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import QuerySet
 
 from bookings.models import BookingEvent
-from integrations import outbox
-from integrations.models import Rule
+from integrations import holds, outbox
+from integrations.models import Delivery, Rule
 
 logger = logging.getLogger(__name__)
+
+#: What a delivery keeps of its rule.
+_SAID = ("action", "options", "connection_id")
 
 
 def plan(events: Iterable[BookingEvent], *, now: datetime) -> set[int]:
@@ -16,12 +26,72 @@ def plan(events: Iterable[BookingEvent], *, now: datetime) -> set[int]:
 
     An event without a chain (a routing form submission) is kept and shown; no connector carries one yet.
     """
-    connections: set[int] = set()
-    for event in events:
-        if event.chain_id is None:
-            continue
-        rules = Rule.objects.asking_for(event.kind)
-        outbox.add(event, chain_id=event.chain_id, rules=rules, now=now)
-        connections.update(rule.connection_id for rule in rules)
-        logger.info("Planned: event=%s kind=%s rules=%s", event.pk, event.kind, len(rules))
-    return connections
+    carried = [event for event in events if event.chain_id is not None]
+    if not carried:
+        return set()
+    rules = list(Rule.objects.filter(enabled=True))
+    planned = [
+        (event, rule)
+        for event in carried
+        for rule in rules
+        if event.kind in rule.kinds and not withheld(rule, event, now=now)
+    ]
+    freed = outbox.add(planned, now=now) if planned else set()
+    logger.info("Planned: events=%s deliveries=%s", len(carried), len(planned))
+    return {rule.connection_id for _, rule in planned} | freed
+
+
+def withheld(rule: Rule, event: BookingEvent, *, now: datetime) -> str:
+    """Return why the rule does not act on an event that it asks for; an empty text if it does."""
+    if not event.silent:
+        return ""
+    if not rule.acts_on_backfill:
+        return "does not act on what only a backfill found"
+    days = rule.backfill_max_age_days
+    if days is not None and now - event.occurred_at > timedelta(days=days):
+        return f"acts on what a backfill found up to {days} days after it happened"
+    return ""
+
+
+@transaction.atomic
+def pause(delivery: Delivery, *, now: datetime, reason: str, hint: str = "") -> bool:
+    """Pause the rule of a delivery whose target is gone; return False where that is not to be blamed on the rule as it is.
+
+    Mended since the delivery was planned, it sends the delivery as it says now. A deleted rule can be paused by nobody.
+    """
+    rule = _locked().filter(deliveries=delivery).first()
+    if rule is None:
+        return False
+    if any(getattr(rule, name) != getattr(delivery, name) for name in _SAID):
+        _as_now(rule, Delivery.objects.filter(pk=delivery.pk))
+        return False
+    paused = Rule.objects.filter(pk=rule.pk, paused_at=None).update(
+        paused_at=now, paused_reason=reason, paused_hint=hint
+    )
+    if paused:
+        logger.error("Rule paused, its target is gone: rule=%s", rule.pk)
+    return True
+
+
+@transaction.atomic
+def resume(rule: Rule, *, now: datetime) -> bool:
+    """Send what waits for a paused rule, as the rule says now; return False when it was not paused."""
+    mended = _locked().get(pk=rule.pk)
+    if mended.paused_at is None:
+        return False
+    Rule.objects.filter(pk=rule.pk).update(paused_at=None, paused_reason="", paused_hint="")
+    _as_now(mended, Delivery.objects.filter(rule=mended))
+    logger.warning("Rule resumed: rule=%s", rule.pk)
+    return True
+
+
+def _locked() -> QuerySet[Rule]:
+    """Return rules to be changed, in the way of nobody who plans deliveries for them."""
+    return Rule.objects.select_for_update(of=("self",), no_key=True)
+
+
+def _as_now(rule: Rule, deliveries: QuerySet[Delivery]) -> None:
+    said = {name: getattr(rule, name) for name in _SAID}
+    waiting = deliveries.filter(state=Delivery.State.WAITING)
+    holds.lock(waiting.only("pk"))
+    waiting.update(**said)

@@ -19,11 +19,13 @@ from bookings.models import (
     RefetchRequest,
     RoutingSubmission,
 )
+from integrations import rules
 from integrations.models import (
     Delivery,
     DeliveryAttempt,
     InboundWebhook,
     RemoteRecord,
+    Rule,
 )
 
 
@@ -55,19 +57,33 @@ class WebhookEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Withheld:
+    """Name a rule that asks for an event's kind and did not act on it, and why."""
+
+    rule: Rule
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EventEntry:
-    """Hold a decided change, its cause, and its deliveries: none when no rule matched."""
+    """Hold a decided change, its cause, its deliveries, and the rules that left it alone."""
 
     template: ClassVar[str] = "admin/calsync/entry_event.html"
     at: datetime
     event: BookingEvent
     changes: tuple[Change, ...]
     deliveries: tuple[DeliveryEntry, ...]
+    withheld: tuple[Withheld, ...] = ()
 
     @property
     def webhook_id(self) -> int | None:
         """Return the inbound webhook that caused it, if one did."""
         return self.event.cause_id if self.event.cause == BookingEvent.Cause.WEBHOOK else None
+
+    @property
+    def backfill_id(self) -> int | None:
+        """Return the backfill that found it, if one did."""
+        return self.event.cause_id if self.event.cause == BookingEvent.Cause.BACKFILL else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,19 +126,34 @@ def _chain_ids(members: Iterable[Invitee]) -> set[int]:
 def _events(members: Collection[Invitee]) -> Iterator[EventEntry]:
     chains = _chain_ids(members)
     records = _records(chains)
-    for event in _event_rows(members, chains):
+    rows = list(_event_rows(members, chains))
+    enabled = Rule.objects.filter(enabled=True) if any(event.silent for event in rows) else ()
+    asking = list(enabled)
+    for event in rows:
         yield EventEntry(
             at=event.created_at,
             event=event,
             changes=tuple(changes_in_words(event.changes)),
             deliveries=tuple(_delivery_entry(row, records) for row in event.deliveries.all()),
+            withheld=tuple(_withheld(event, asking)),
         )
+
+
+def _withheld(event: BookingEvent, enabled: Iterable[Rule]) -> Iterator[Withheld]:
+    """Yield the rules that, as they are now, ask for such an event and do not act on this one."""
+    acted = {delivery.rule_id for delivery in event.deliveries.all()}
+    for rule in enabled:
+        if event.chain_id is None or event.kind not in rule.kinds or rule.pk in acted:
+            continue
+        reason = rules.withheld(rule, event, now=event.created_at)
+        if reason:
+            yield Withheld(rule=rule, reason=reason)
 
 
 def _event_rows(members: Collection[Invitee], chains: set[int]) -> QuerySet[BookingEvent]:
     forms = {member.routing_submission_uri for member in members} - {""}
     submissions = RoutingSubmission.objects.filter(uri__in=forms).values_list("pk", flat=True)
-    deliveries = Delivery.objects.select_related("connection", "rule").order_by("id")
+    deliveries = Delivery.objects.select_related("connection", "rule", "waits_for").order_by("id")
     return (
         BookingEvent.objects.filter(
             Q(chain_id__in=chains) | Q(routing_submission_id__in=list(submissions))
@@ -182,7 +213,7 @@ def _whole_bookings(booking: Booking, members: Collection[Invitee]) -> set[int]:
 def _waiting(booking: Booking, members: Collection[Invitee]) -> Iterator[WaitingEntry]:
     uris = {booking.uri} | {member.booking.uri for member in members}
     subjects = {member.uri for member in members}
-    asked = Q(booking_uri__in=uris) | Q(subject_uri__in=subjects)
+    asked = Q(object_uri__in=uris) | Q(subject_uri__in=subjects)
     requests = list(RefetchRequest.objects.filter(asked))
     yield from (_request_entry(request) for request in requests)
     explained = {request.subject_uri for request in requests}

@@ -38,3 +38,12 @@ def unseal(sealed: str) -> dict[str, str]:
             hint="Put the key that sealed them back into CALSYNC_VAULT_KEYS, or enter the secrets again.",
         ) from error
     return opened
+
+
+def reseal(sealed: str) -> str:
+    """Return what was sealed, sealed anew with the first key.
+
+    Raises:
+        ConfigurationError: no configured key opens it.
+    """
+    return seal(unseal(sealed)) if sealed else ""

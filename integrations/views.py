@@ -1,7 +1,9 @@
-"""The webhook's door: verify the signature on the raw bytes, store, answer. Everything else comes later."""
+"""The doors for webhooks and presses of buttons: verify the signature on the raw bytes, store, answer. The rest comes later."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import asdict
+from datetime import datetime
 from uuid import UUID
 
 from django.conf import settings
@@ -13,10 +15,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from integrations import health, inbox
-from integrations.models import WebhookSubscription
+from integrations import health, inbox, interactions
+from integrations.connectors.base import UnsignedError
+from integrations.models import Connection, WebhookSubscription
 from integrations.sources.base import SignatureOutcome, get_source
-from integrations.tasks import nudge_inbox
+from integrations.tasks import nudge_inbox, nudge_interactions
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +27,8 @@ logger = logging.getLogger(__name__)
 class WebhookView(APIView):
     """Take a provider's deliveries at the URL of one subscription.
 
-    200 stored (or known already) · 401 signature missing, malformed, wrong or too old · 404 no such subscription ·
+    200 stored (or known already) · 401 signature missing, malformed, wrong or too old · 404 no such subscription,
+    or retired for longer than a provider tries ·
     413 body over `WEBHOOK_MAX_BODY_BYTES` · 503 database away, so that the provider tries again.
     """
 
@@ -33,21 +37,25 @@ class WebhookView(APIView):
     throttle_classes = ()
 
     def post(self, request: Request, provider: str, token: UUID) -> Response:
-        """Store one delivery and answer; a database connection that went stale is opened once more."""
-        if _too_large(request):
-            return _refuse(
-                status.HTTP_413_REQUEST_ENTITY_TOO_LARGE,
-                f"The body is larger than {settings.WEBHOOK_MAX_BODY_BYTES} bytes.",
-            )
-        for last_try in (False, True):
-            try:
-                return _take(request, provider=provider, token=token)
-            except (OperationalError, InterfaceError):
-                connection.close()
-                if last_try:
-                    logger.exception("Webhook not stored: the database is away")
-        return _refuse(
-            status.HTTP_503_SERVICE_UNAVAILABLE, "The database is away; deliver it again."
+        """Store one delivery and answer."""
+        return _store(request, lambda: _take(request, provider=provider, token=token))
+
+
+class InteractionView(APIView):
+    """Take the presses of buttons that people see at one connection.
+
+    200 stored, known already, or nothing of ours · 401 not signed by the provider, or more than five minutes ago ·
+    404 no such connection, or nothing can be pressed there · 413 body over `WEBHOOK_MAX_BODY_BYTES` · 503 database away.
+    """
+
+    authentication_classes = ()
+    permission_classes = ()
+    throttle_classes = ()
+
+    def post(self, request: Request, provider: str, connection_id: int) -> Response:
+        """Store one press and answer: somebody waits, three seconds at the most."""
+        return _store(
+            request, lambda: _take_press(request, provider=provider, connection_id=connection_id)
         )
 
 
@@ -75,9 +83,43 @@ class ReadyView(APIView):
         return Response(asdict(found), status=code)
 
 
+def _store(request: Request, take: Callable[[], Response]) -> Response:
+    """Return what `take` answers; a database connection that went stale is opened once more."""
+    if _too_large(request):
+        return _refuse(
+            status.HTTP_413_REQUEST_ENTITY_TOO_LARGE,
+            f"The body is larger than {settings.WEBHOOK_MAX_BODY_BYTES} bytes.",
+        )
+    for last_try in (False, True):
+        try:
+            return take()
+        except (OperationalError, InterfaceError):
+            connection.close()
+            if last_try:
+                logger.exception("Not stored, the database is away: path=%s", request.path)
+    return _refuse(status.HTTP_503_SERVICE_UNAVAILABLE, "The database is away; deliver it again.")
+
+
+def _take_press(request: Request, *, provider: str, connection_id: int) -> Response:
+    body, now = request._request.body, timezone.now()  # noqa: SLF001  # as below
+    found = Connection.objects.filter(pk=connection_id, provider=provider).first()
+    if found is None or not interactions.are_taken(found):
+        raise Http404
+    try:
+        press = interactions.read(found, body=body, headers=request.headers, now=now)
+    except UnsignedError:
+        logger.warning("Press refused, not rightly signed: connection=%s", connection_id)
+        return _refuse(status.HTTP_401_UNAUTHORIZED, "The signature does not fit.")
+    if press is None:
+        return Response({"status": "ignored"})
+    interactions.receive(found, press, now=now)
+    nudge_interactions()
+    return Response({"status": "received"})
+
+
 def _take(request: Request, *, provider: str, token: UUID) -> Response:
     body, now = request._request.body, timezone.now()  # noqa: SLF001  # DRF's parsers must not touch the bytes
-    subscription = _subscription(provider, token)
+    subscription = _subscription(provider, token, now=now)
     verification = get_source(provider).verify(
         body=body, headers=request.headers, keys=subscription.signing_keys, now=now
     )
@@ -96,8 +138,9 @@ def _take(request: Request, *, provider: str, token: UUID) -> Response:
     return Response({"status": "received" if new else "known"})
 
 
-def _subscription(provider: str, token: UUID) -> WebhookSubscription:
-    found = WebhookSubscription.objects.filter(token=token, connection__provider=provider).first()
+def _subscription(provider: str, token: UUID, *, now: datetime) -> WebhookSubscription:
+    taken = WebhookSubscription.objects.taken_at(now)
+    found = taken.filter(token=token, connection__provider=provider).first()
     if found is None or provider not in settings.SOURCES:
         raise Http404
     return found

@@ -11,18 +11,20 @@ from django.db.models import Q
 
 from bookings.admin import relative, status_of
 from bookings.models import Booking, Invitee
+from bookings.standing import Mark, marks
 from integrations.destinations import every_destination
 from integrations.timeline import timeline
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InviteeRow:
-    """Hold one invitee, the start in their own zone, and the bookings they came from and went to."""
+    """Hold one invitee, the start in their own zone, the bookings they came from and went to, and what to know."""
 
     invitee: Invitee
     local_start: str
     previous: Booking | None
     following: Booking | None
+    marks: tuple[Mark, ...] = ()
 
 
 def page(booking: Booking, *, user: AbstractBaseUser | AnonymousUser) -> dict[str, Any]:
@@ -50,6 +52,7 @@ def _rows(booking: Booking) -> list[InviteeRow]:
             local_start=_local(booking.start_at, invitee.timezone),
             previous=next((n.booking for n in neighbours if _moved(n, invitee)), None),
             following=next((n.booking for n in neighbours if _moved(invitee, n)), None),
+            marks=tuple(marks(invitee)),
         )
         for invitee in invitees
     ]

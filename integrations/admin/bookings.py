@@ -2,20 +2,18 @@
 
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
-from django.utils import timezone
 
 from bookings.admin import BookingAdmin as MirrorBookingAdmin
 from bookings.browsing import display
 from bookings.filters import ChoiceFilter
 from bookings.models import Booking, Invitee
-from integrations import refetch, tasks
 from integrations.admin.booking_page import page
-from integrations.admin.operations import OperatedAdmin, Operation
+from integrations.admin.reading_again import ReadAgainAdmin
 from integrations.destinations import destinations, failed_chains
 
 
@@ -51,11 +49,9 @@ admin.site.unregister(Booking)
 
 
 @admin.register(Booking)
-class BookingAdmin(OperatedAdmin, MirrorBookingAdmin):
+class BookingAdmin(ReadAgainAdmin, MirrorBookingAdmin):
     """The bookings, each with the state and the link of every destination."""
 
-    operations = (Operation(name="read_again", label="Read again from Calendly", icon="refresh"),)
-    actions = ("read_again",)
     list_display = (*MirrorBookingAdmin.list_display, "where_it_went")
     list_filter = (
         MirrorBookingAdmin.list_filter[0],
@@ -76,16 +72,6 @@ class BookingAdmin(OperatedAdmin, MirrorBookingAdmin):
         return super().change_view(
             request, object_id, form_url, {**context, **(extra_context or {})}
         )
-
-    @admin.action(description="Read again from Calendly", permissions=["operate"])
-    def read_again(self, request: HttpRequest, queryset: QuerySet[Booking]) -> None:
-        """Ask Calendly about the bookings again; what changed is carried on as usual."""
-        rows = list(queryset)
-        for booking in rows:
-            refetch.ask_now(booking.uri, account=booking.account, now=timezone.now())
-        tasks.nudge_refetch()
-        self.log(request, rows, "Read again from Calendly.")
-        messages.success(request, f"Calendly is being asked about {len(rows)} booking(s).")
 
     @display(description="destinations")
     def where_it_went(self, booking: Any) -> str:

@@ -4,14 +4,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from django import forms
-from unfold.widgets import UnfoldAdminSelectWidget
+from django.conf import settings
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldBooleanWidget
 
+from integrations import grants
+from integrations.admin import secret_places
 from integrations.admin.fields import ReadableJSONField, SecretField
 from integrations.admin.providers import check_options, describe, get_provider, provider_choices
-from integrations.errors import ConfigurationError
 from integrations.models import Connection
 
 _PREFIX = "secret_"
+#: The field that takes stored secrets away.
+FORGET = "forget_secrets"
 
 
 class NewConnectionForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run time
@@ -45,34 +49,78 @@ class ConnectionForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic 
         check_options(get_provider(self.instance.provider).settings_model, values)
         return values
 
-    def save(self, commit: bool = True) -> Connection:
-        """Seal the secrets that were entered beside those that were kept."""
-        entered = {
+    def clean(self) -> dict[str, Any]:
+        """Refuse secrets that the provider's connector could not use, each at its field, and those that would go elsewhere."""
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        check = get_provider(self.instance.provider).check_secret
+        for name, value in self.entered_secrets.items():
+            if problem := check(name, value):
+                self.add_error(_PREFIX + name, problem)
+        if "settings" in cleaned:
+            self._keep_secrets_at_their_host(cleaned["settings"])
+        return cleaned
+
+    def _keep_secrets_at_their_host(self, after: Mapping[str, Any]) -> None:
+        provider = get_provider(self.instance.provider)
+        before = self.instance  # what was entered is put into it later
+        replaced = {*self.entered_secrets, *self.forgotten_secrets}
+        held = {name for name, value in stored_secrets(before).items() if value} - replaced
+        for name, was, is_now in secret_places.moved(
+            provider.secret_hosts, provider.settings_model, before=before.settings, after=after
+        ):
+            if name not in held:
+                continue
+            if _PREFIX + name in self.fields:
+                where = f"It is stored for {was}" if was else "It is stored"
+                self.add_error(
+                    _PREFIX + name,
+                    f"{where}, and would now go to {is_now}: enter it again, or have it forgotten below.",
+                )
+            else:
+                self.add_error(
+                    "settings",
+                    f"Access was granted for {was}, and its token would now go to {is_now}: disconnect first, then change the address.",
+                )
+
+    @property
+    def forgotten_secrets(self) -> frozenset[str]:
+        """Return the secrets that are to be forgotten: all that have a field and were not entered, where that was asked for."""
+        if not self.cleaned_data.get(FORGET):
+            return frozenset()
+        names = get_provider(self.instance.provider).secret_fields
+        return frozenset(names) - self.entered_secrets.keys()
+
+    @property
+    def entered_secrets(self) -> dict[str, str]:
+        """Return the secrets that were entered by name; the others stay as they are."""
+        return {
             name.removeprefix(_PREFIX): value
             for name, value in self.cleaned_data.items()
             if name.startswith(_PREFIX) and value
         }
-        if entered:
-            self.instance.set_secrets({**stored_secrets(self.instance), **entered})
-        saved: Connection = super().save(commit=commit)
-        return saved
 
 
 def connection_form(connection: Connection) -> type[ConnectionForm]:
     """Return the form with one write-only field for each secret of the connection's provider."""
     stored = stored_secrets(connection)
+    provider = get_provider(connection.provider)
     fields: dict[str, Any] = {
         f"{_PREFIX}{name}": SecretField(
-            label=name.replace("_", " ").capitalize(), about=about, stored=name in stored
+            label=name.replace("_", " ").capitalize(),
+            about=about,
+            stored=name in stored,
+            lines=6 if name in provider.long_secrets else 1,
         )
-        for name, about in get_provider(connection.provider).secret_fields.items()
+        for name, about in provider.secret_fields.items()
     }
+    if stored.keys() & provider.secret_fields.keys() and connection.provider in settings.CONNECTORS:
+        fields[FORGET] = forms.BooleanField(
+            label="Forget the others", required=False, widget=UnfoldBooleanWidget,
+            help_text="Forget the stored secrets above that are not entered now.",
+        )  # fmt: skip
     return type("ProviderConnectionForm", (ConnectionForm,), fields)
 
 
 def stored_secrets(connection: Connection) -> Mapping[str, str]:
     """Return the secrets that can be read; sealed with a lost key, they have to be entered again."""
-    try:
-        return connection.secrets
-    except ConfigurationError:
-        return {}
+    return grants.readable_secrets(connection)

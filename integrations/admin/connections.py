@@ -1,52 +1,52 @@
 """Connections: their health, settings and secrets; pausing, resuming and testing them."""
 
-from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
 from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
-from django.db.models import Count, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
 
 from bookings.browsing import display
-from integrations import breaker, deliver, refetch, tasks
-from integrations.admin.connection_form import NewConnectionForm, connection_form
-from integrations.admin.operations import OperatedAdmin, Operation
-from integrations.admin.subscriptions import SubscriptionInline
+from integrations import allowance, breaker, connecting, deliver, drift, grants, profiles, tasks
+from integrations.admin import recipes
+from integrations.admin.connect import ConnectingAdmin, awaits_grant, connecting_help
+from integrations.admin.connection_form import ConnectionForm, NewConnectionForm, connection_form
+from integrations.admin.connection_list import CountingChangeList
+from integrations.admin.connection_panel import panel
+from integrations.admin.connector_panel import connector_panel
+from integrations.admin.mappings import MappingsAdmin
+from integrations.admin.operations import Operation
+from integrations.admin.providers import get_provider
+from integrations.admin.subscribing import SubscribingAdmin
 from integrations.admin.words import TONES
-from integrations.destinations import latest_deliveries
 from integrations.errors import IntegrationError
-from integrations.models import Connection, Delivery
+from integrations.models import Connection
 
-
-class CountingChangeList(ChangeList):
-    """Count what waits and what failed for all connections at once."""
-
-    def get_results(self, request: HttpRequest) -> None:
-        """Give each connection its counts."""
-        super().get_results(request)
-        rows: list[Any] = list(self.result_list)
-        waiting = _count(Delivery.objects.filter(state__in=Delivery.UNSETTLED))
-        failed = _count(latest_deliveries().filter(state=Delivery.State.FAILED))
-        for row in rows:
-            row.waiting, row.failed = waiting[row.pk], failed[row.pk]
-        self.result_list = rows
+_TOKEN_FIELD = "secret_access_token"  # noqa: S105  # the name of a field
 
 
 @admin.register(Connection)
-class ConnectionAdmin(OperatedAdmin):
+class ConnectionAdmin(ConnectingAdmin, SubscribingAdmin, MappingsAdmin):
     """The configured accounts at providers."""
 
     operations = (
         Operation(name="test", label="Test connection", icon="network_check"),
         Operation(name="pause", label="Pause", icon="pause"),
         Operation(name="resume", label="Resume", icon="play_arrow"),
+        Operation(name="compare", label="Compare now", icon="difference"),
+        ConnectingAdmin.disconnecting,
+        *SubscribingAdmin.subscribing,
     )
     actions = ("test", "pause", "resume")
+    when_empty = (
+        "Begin with Calendly, where bookings come from; then the systems that they are carried to."
+    )
     list_display = (
         "name",
         "provider",
@@ -58,8 +58,8 @@ class ConnectionAdmin(OperatedAdmin):
     )
     list_filter = ("state", "provider")
     search_fields = ("name",)
-    inlines = (SubscriptionInline,)
-    health = ("provider", "state", "state_reason", "state_hint", "not_before", "last_success_at", "last_error_at", "last_error")  # fmt: skip
+    change_form_outer_before_template = "admin/integrations/connection/panel.html"
+    health = ("system", "state", "state_reason", "state_hint", "not_before", "request_allowance", "last_success_at", "last_error_at", "last_error")  # fmt: skip
 
     @admin.action(description="Test connection", permissions=["operate"])
     def test(self, request: HttpRequest, queryset: QuerySet[Connection]) -> None:
@@ -68,7 +68,7 @@ class ConnectionAdmin(OperatedAdmin):
             try:
                 said = _check(connection)
             except IntegrationError as error:
-                messages.error(request, f"{connection}: {error} {error.hint}")
+                messages.error(request, f"{connection}: {error.answer}")
             except KeyError:
                 messages.error(request, f"{connection}: {connection.provider} is not installed.")
             else:
@@ -81,8 +81,9 @@ class ConnectionAdmin(OperatedAdmin):
         reason = f"Paused by {request.user.get_username()}."
         for connection in rows:
             breaker.pause(
-                connection, now=timezone.now(), reason=reason, hint="Resume it when ready."
-            )
+                connection, now=timezone.now(), reason=reason, hint="Resume it when ready.",
+                by=request.user.get_username(),
+            )  # fmt: skip
         self.log(request, rows, "Paused.")
         messages.success(
             request, f"Paused: {_names(rows)}. What comes is queued and sent after resuming."
@@ -98,10 +99,31 @@ class ConnectionAdmin(OperatedAdmin):
         self.log(request, rows, "Resumed.")
         messages.success(request, f"Resumed: {_names(rows)}. What waited is sent now.")
 
+    @admin.action(description="Compare now", permissions=["operate"])
+    def compare(self, request: HttpRequest, queryset: QuerySet[Connection]) -> None:
+        """Read back what was written, and show what was changed over there."""
+        for connection in queryset.filter(provider__in=drift.comparable()):
+            run = drift.start(
+                connection, now=timezone.now(), requested_by=request.user.get_username()
+            )
+            tasks.nudge_drift(connection.pk)
+            page = reverse("admin:integrations_driftrun_change", args=[run.pk])
+            told = format_html('{} is compared. <a href="{}">See the report</a>.', connection, page)
+            messages.success(request, told)
+
     def offered(self, row: Connection) -> Iterable[Operation]:
-        """Offer to resume what is paused, and to pause what is not."""
-        hidden = "pause" if row.state == Connection.State.PAUSED else "resume"
-        return [operation for operation in self.operations if operation.name != hidden]
+        """Offer to resume what is paused, to pause what is not, and to connect what a person grants access to."""
+        other = "pause" if row.state == Connection.State.PAUSED else "resume"
+        hidden = {
+            other,
+            *(() if row.provider in drift.comparable() else ("compare",)),
+            self.disconnecting.name,
+            *(item.name for item in self.subscribing),
+        }
+        if awaits_grant(row):
+            return [item for item in self.connecting_operations(row) if item.name == "connect"]
+        usual = [operation for operation in self.operations if operation.name not in hidden]
+        return [*usual, *self.connecting_operations(row), *self.subscribing_operations(row)]
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         """Return the list that counts."""
@@ -119,34 +141,111 @@ class ConnectionAdmin(OperatedAdmin):
         form: type[Any] = super().get_form(request, obj, change, **kwargs)
         return form
 
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """Ask for provider and name below what a connection can be begun from."""
+        starts = {"recipe_starts": recipes.connection_starts()}
+        return super().add_view(request, form_url, {**starts, **(extra_context or {})})
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """Fill in the recipe that was asked for."""
+        return recipes.connection_initial(request) or super().get_changeform_initial_data(request)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """Show a source's connection below a panel that tells how it is and what comes next."""
+        connection = self.get_object(request, object_id)
+        context = _panel(connection, request=request) if connection else {}
+        response = super().change_view(
+            request, object_id, form_url, {**context, **(extra_context or {})}
+        )
+        token = _entered_token(request)
+        if connection and token and isinstance(response, HttpResponseRedirect):
+            return self._adopt(request, connection, token=token)
+        return response
+
     def get_readonly_fields(
         self, request: HttpRequest, obj: Connection | None = None
     ) -> tuple[str, ...]:
-        """Show the health of an existing connection."""
-        return tuple(name for name in self.health if getattr(obj, name, None))
+        """Show the health of an existing connection; a source's stands in its panel."""
+        if obj and obj.provider in settings.SOURCES:
+            return ()
+        return tuple(name for name in self.health if obj and self._is_known(obj, name))
+
+    def _is_known(self, connection: Connection, name: str) -> bool:
+        column = {"request_allowance": "usage", "system": "provider"}.get(name, name)
+        return bool(getattr(connection, column, None))
+
+    @display(description="provider")
+    def system(self, connection: Connection) -> str:
+        """Show what the provider is called for people."""
+        return get_provider(connection.provider).label
+
+    @display(description="request allowance")
+    def request_allowance(self, connection: Connection) -> str:
+        """Show how much of the provider's allowance is used, and what follows from it."""
+        return allowance.in_words(connection, now=timezone.now())
 
     def get_fieldsets(self, request: HttpRequest, obj: Connection | None = None) -> Any:
         """Put health, settings and secrets apart."""
         if obj is None:
             return [(None, {"fields": ["provider", "name"]})]
-        secrets = [name for name in connection_form(obj).base_fields if name.startswith("secret_")]
+        own = set(ConnectionForm.base_fields)
+        secrets = [name for name in connection_form(obj).base_fields if name not in own]
         if not self.has_change_permission(request, obj):
             secrets = []
         sections = [
-            ("Health", list(self.get_readonly_fields(request, obj))),
-            ("Settings", ["name", "settings", "parallelism"]),
-            ("Secrets", secrets),
+            ("Health", list(self.get_readonly_fields(request, obj)), ""),
+            ("Settings", ["name", "settings", "parallelism"], ""),
+            ("Secrets", secrets, connecting_help(obj)),
         ]
-        return [(title, {"fields": fields}) for title, fields in sections if fields]
+        if obj.provider in settings.SOURCES and not grants.has_token(obj):
+            sections.insert(0, sections.pop())
+        return [
+            (title, {"fields": fields, "description": about})
+            for title, fields, about in sections
+            if fields
+        ]
 
-    def get_inlines(self, request: HttpRequest, obj: Connection | None) -> list[Any]:
-        """Show subscriptions where there are any."""
-        return [SubscriptionInline] if obj and obj.subscriptions.exists() else []
+    def save_model(self, request: HttpRequest, obj: Connection, form: Any, change: bool) -> None:
+        """Save what was entered and nothing else: tokens may have been renewed while the page was open."""
+        if not change:
+            obj.settings = dict(recipes.connection_settings(request, obj.provider))
+            return super().save_model(request, obj, form, change)
+        obj.save(update_fields=ConnectionForm.Meta.fields)
+        entered = form.entered_secrets
+        if obj.provider in settings.SOURCES:
+            entered.pop("access_token", None)
+        if entered or form.forgotten_secrets:
+            grants.enter(obj.pk, entered, forgotten=form.forgotten_secrets)
+        return None
+
+    def _adopt(self, request: HttpRequest, connection: Connection, *, token: str) -> HttpResponse:
+        """Take a personal token once the form is saved: no transaction is open while the provider is asked."""
+        if connection.provider in settings.SOURCES:
+            try:
+                profile = connecting.adopt_token(connection, token=token, now=timezone.now())
+            except IntegrationError as error:
+                said = f"The token was not stored. {error.answer} What else was entered is saved."
+                messages.error(request, said)
+            else:
+                self.log(request, [connection], "Connected by a personal token.")
+                messages.success(request, f"Connected as {profile.user_name}.")
+        page = reverse("admin:integrations_connection_change", args=[connection.pk])
+        return HttpResponseRedirect(page)
 
     def has_delete_permission(self, request: HttpRequest, obj: Connection | None = None) -> bool:
         """Allow to delete what never carried anything: deleting takes its history along. Others are paused."""
         used = obj is None or obj.deliveries.exists() or obj.subscriptions.exists()
         return not used and bool(super().has_delete_permission(request, obj))
+
+    def response_change(self, request: HttpRequest, obj: Connection) -> HttpResponse:
+        """Leave it to what becomes of an entered token to say how it went."""
+        if obj.provider in settings.SOURCES and _entered_token(request):
+            return HttpResponseRedirect(request.path)
+        return super().response_change(request, obj)
 
     def response_add(
         self,
@@ -155,7 +254,7 @@ class ConnectionAdmin(OperatedAdmin):
         post_url_continue: str | None = None,
     ) -> HttpResponse:
         """Go on to the new connection's settings and secrets."""
-        messages.success(request, f"{obj} was added. Now enter its settings and secrets.")
+        messages.success(request, f"{obj} was added. {_next_words(obj)}")
         return HttpResponseRedirect(reverse("admin:integrations_connection_change", args=[obj.pk]))
 
     @display(description="state", ordering="state", label=TONES)
@@ -179,9 +278,25 @@ class ConnectionAdmin(OperatedAdmin):
         return int(connection.failed)
 
 
-def _count(deliveries: QuerySet[Delivery]) -> Counter[int]:
-    counted = deliveries.order_by().values_list("connection_id").annotate(Count("id"))
-    return Counter(dict(counted))
+def _entered_token(request: HttpRequest) -> str:
+    return request.POST.get(_TOKEN_FIELD, "").strip()
+
+
+def _panel(connection: Connection, *, request: HttpRequest) -> dict[str, Any]:
+    if connection.provider not in settings.SOURCES:
+        return {"connector": connector_panel(connection)}
+    may_start = request.user.has_perm("integrations.add_backfillrun")
+    page = f"{reverse('admin:integrations_backfillrun_add')}?connection={connection.pk}"
+    return {
+        "panel": panel(connection, now=timezone.now()),
+        "backfill_url": page if may_start else "",
+    }
+
+
+def _next_words(connection: Connection) -> str:
+    if connection.provider in settings.SOURCES:
+        return "Now connect it."
+    return "Now enter its settings and secrets, then test it."
 
 
 def _names(connections: Iterable[Connection]) -> str:
@@ -190,5 +305,6 @@ def _names(connections: Iterable[Connection]) -> str:
 
 def _check(connection: Connection) -> str:
     if connection.provider in settings.CONNECTORS:
-        return deliver.check_connection(connection).summary
-    return refetch.check_connection(connection)
+        return deliver.check_connection(connection, now=timezone.now()).summary
+    profile = profiles.refresh(connection, now=timezone.now())
+    return f"Connected as {profile.user_name} <{profile.user_email}>."

@@ -4,27 +4,57 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.html import format_html
+from django.views.decorators.http import require_POST
 
 from bookings.browsing import ReadOnlyAdmin, display
-from integrations import outbox, tasks
+from bookings.filters import ChoiceFilter
+from integrations import deliver, holds, outbox, tasks
 from integrations.admin.operations import OperatedAdmin, Operation
 from integrations.admin.words import TONES, booking_link, short
 from integrations.models import Delivery
 from integrations.timeline import delivery_entry
 
 State = Delivery.State
+#: How a dry run says that sending would end.
+_ENDINGS = {
+    State.DELIVERED: "would be delivered",
+    State.SKIPPED: "nothing would be done",
+    State.WAITING: "would have to wait",
+    State.FAILED: "would fail",
+}
+
+
+class FailureFilter(ChoiceFilter):
+    """Which failures still need a person; the lists' numbers lead here."""
+
+    title = "failure"
+    parameter_name = "failed"
+    choices_offered = [("unseen", "failed, not acknowledged"), ("seen", "acknowledged")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Keep the failures that were not acknowledged, or those that were."""
+        if self.value() not in {"unseen", "seen"}:
+            return queryset
+        return queryset.filter(state=State.FAILED, acknowledged_at__isnull=self.value() == "unseen")
 
 
 @admin.register(Delivery)
 class DeliveryAdmin(OperatedAdmin, ReadOnlyAdmin):
     """Every delivery, newest first."""
 
-    operations = (Operation(name="retry", label="Retry", icon="replay"),)
-    actions = ("retry",)
+    operations = (
+        Operation(name="retry", label="Retry", icon="replay"),
+        Operation(name="acknowledge", label="Acknowledge", icon="visibility"),
+        Operation(name="dry_run", label="Dry run", icon="science"),
+    )
+    actions = ("retry", "acknowledge")
     list_display = (
         "created",
         "kind",
@@ -35,8 +65,8 @@ class DeliveryAdmin(OperatedAdmin, ReadOnlyAdmin):
         "attempt_count",
         "trouble",
     )
-    list_filter = ("state", "failure_class", "connection")
-    list_select_related = ("event__booking", "chain", "connection", "rule")
+    list_filter = ("state", FailureFilter, "failure_class", "connection")
+    list_select_related = ("event__booking", "chain", "connection", "rule", "waits_for")
     search_fields = ("=id", "chain__email_folded__startswith", "error")
     ordering = ("-id",)
 
@@ -47,9 +77,44 @@ class DeliveryAdmin(OperatedAdmin, ReadOnlyAdmin):
         chosen = Delivery.objects.filter(pk__in=[row.pk for row in rows])
         count = outbox.retry(chosen, now=timezone.now(), by=request.user.get_username())
         self.log(request, rows, "Retried.")
-        for connection_id in {row.connection_id for row in rows}:
+        for connection_id in set(chosen.values_list("connection_id", flat=True)):
             tasks.nudge_connection(connection_id)
         _say(request, count, asked=len(rows))
+
+    @admin.action(description="Acknowledge", permissions=["operate"])
+    def acknowledge(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> None:
+        """Note that these failures were seen: they count no more among what needs a person."""
+        rows = list(queryset)
+        chosen = Delivery.objects.filter(pk__in=[row.pk for row in rows])
+        by = request.user.get_username()
+        count = outbox.acknowledge(chosen, by=by, now=timezone.now())
+        if not count:
+            messages.warning(request, "Nothing to acknowledge: only failed deliveries can be.")
+            return
+        self.log(request, rows, "Acknowledged.")
+        messages.success(request, f"{count} acknowledged; a retry brings them back.")
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the page of a dry run, which the button POSTs to: it asks the provider."""
+        view = self.admin_site.admin_view(require_POST(self.dry_run_view))
+        route = path(
+            "<int:delivery_id>/operate/dry_run/", view, name="integrations_delivery_dry_run"
+        )
+        return [route, *super().get_urls()]
+
+    def dry_run_view(self, request: HttpRequest, delivery_id: int) -> HttpResponse:
+        """Show what sending a delivery now would do."""
+        if not self.has_operate_permission(request):
+            raise PermissionDenied
+        delivery = self.get_object(request, str(delivery_id))
+        if delivery is None:
+            raise Http404
+        preview = deliver.preview(delivery, clock=timezone.now)
+        context = {
+            **self.admin_site.each_context(request), "title": f"Dry run of {delivery}",
+            "delivery": delivery, "preview": preview, "ending": _ENDINGS[preview.settlement.state],
+        }  # fmt: skip
+        return TemplateResponse(request, "admin/integrations/delivery/preview.html", context)
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
@@ -62,8 +127,11 @@ class DeliveryAdmin(OperatedAdmin, ReadOnlyAdmin):
         )
 
     def offered(self, row: Delivery) -> Iterable[Operation]:
-        """Offer a retry where there is something to retry."""
-        return self.operations if row.state in {State.FAILED, State.SKIPPED} else ()
+        """Offer a retry where there is something to retry, and to look before."""
+        retry, acknowledge, dry_run = self.operations
+        if row.state == State.FAILED and row.acknowledged_at is None:
+            return (retry, acknowledge, dry_run)
+        return (retry, dry_run) if row.state in {State.FAILED, State.SKIPPED} else (dry_run,)
 
     @display(description="created", ordering="id")
     def created(self, delivery: Delivery) -> str:
@@ -87,10 +155,9 @@ class DeliveryAdmin(OperatedAdmin, ReadOnlyAdmin):
 
     @display(description="result or error")
     def trouble(self, delivery: Delivery) -> str:
-        """Show the error with its hint at hand, or what was done."""
-        return format_html(
-            '<span title="{}">{}</span>', delivery.hint, short(delivery.error or delivery.result)
-        )
+        """Show why it waits on purpose, the error with its hint at hand, or what was done."""
+        told = holds.explain(delivery, now=timezone.now()) or delivery.error or delivery.result
+        return format_html('<span title="{}">{}</span>', delivery.hint, short(told))
 
 
 def _say(request: HttpRequest, count: int, *, asked: int) -> None:

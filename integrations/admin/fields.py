@@ -27,14 +27,28 @@ class ReadableJSONField(forms.JSONField):
         return super().clean(value) or {}
 
 
+class _BlindTextarea(UnfoldAdminTextareaWidget):  # type: ignore[misc]  # the package has no types
+    """Take several lines and never show any."""
+
+    def format_value(self, value: object) -> str:
+        """Return nothing: what was typed is not sent back."""
+        return ""
+
+
 class SecretField(forms.CharField):
     """Take a new secret; empty keeps the stored one, which is never shown."""
 
-    def __init__(self, *, about: str = "", stored: bool | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, *, about: str = "", stored: bool | None = None, lines: int = 1, **kwargs: Any
+    ) -> None:
         state = {None: "", True: "Stored; leave empty to keep it.", False: "Not set yet."}[stored]
-        widget = UnfoldAdminPasswordWidget(
-            attrs={"autocomplete": "new-password"}, render_value=False
-        )
+        if lines > 1:
+            quiet = {"rows": lines, "autocomplete": "off", "spellcheck": "false"}
+            widget = _BlindTextarea(attrs=quiet)
+        else:
+            widget = UnfoldAdminPasswordWidget(
+                attrs={"autocomplete": "new-password"}, render_value=False
+            )
         super().__init__(
             required=False, widget=widget, help_text=f"{about} {state}".strip(), **kwargs
         )

@@ -1,13 +1,22 @@
 """The sidebar and the numbers of the first page, by settings: `UNFOLD["SIDEBAR"]["navigation"]`, `DASHBOARD_CALLBACK`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from django.db.models import OuterRef, Q, Subquery
 from django.http import HttpRequest
 from django.urls import reverse
 
-from integrations.destinations import latest_deliveries
-from integrations.models import Connection, Delivery, InboundWebhook
+from integrations import reviews
+from integrations.models import (
+    BackfillRun,
+    Connection,
+    Delivery,
+    InboundWebhook,
+    Notification,
+    WebhookSubscription,
+)
+from integrations.outbox import unseen_failures
 
 _GROUPS = (
     ("Calendar", (
@@ -15,21 +24,32 @@ _GROUPS = (
         ("Invitees", "person", "bookings.invitee"),
         ("Hosts", "badge", "bookings.host"),
         ("Event types", "category", "bookings.eventtype"),
-        ("Routing forms", "alt_route", "bookings.routingsubmission"),
+        ("Members", "id_card", "bookings.organizationmembership"),
+        ("Groups of hosts", "diversity_3", "bookings.group"),
+        ("Routing forms", "alt_route", "bookings.routingform"),
+        ("Form submissions", "fact_check", "bookings.routingsubmission"),
     )),
     ("Traffic", (
         ("Webhooks in", "login", "integrations.inboundwebhook"),
         ("Deliveries out", "logout", "integrations.delivery"),
+        ("Match reviews", "person_search", "integrations.matchreview"),
+        ("Buttons pressed", "touch_app", "integrations.interaction"),
+        ("Backfills", "history", "integrations.backfillrun"),
+        ("Differences", "difference", "integrations.driftfinding"),
         ("To be asked again", "hourglass_top", "bookings.refetchrequest"),
+        ("Notifications", "notifications", "integrations.notification"),
     )),
     ("Setup", (
         ("Connections", "hub", "integrations.connection"),
         ("Rules", "rule", "integrations.rule"),
+        ("E-mail templates", "mail", "integrations.emailtemplate"),
         ("Webhook subscriptions", "webhook", "integrations.webhooksubscription"),
+        ("Notification channels", "campaign", "integrations.notificationchannel"),
     )),
     ("People", (
         ("Users", "group", "auth.user"),
         ("Groups", "groups", "auth.group"),
+        ("Erase a person", "person_remove", "integrations.erasurerequest"),
     )),
 )  # fmt: skip
 
@@ -52,7 +72,9 @@ def home(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
 
 def _item(entry: tuple[str, str, str]) -> dict[str, Any]:
     title, icon, model = entry
-    return {"title": title, "icon": icon, "link": _list_url(model)}
+    item = {"title": title, "icon": icon, "link": _list_url(model)}
+    number = _BADGES[model]() if model in _BADGES else 0
+    return {**item, "badge": str(number), "badge_variant": "info"} if number else item
 
 
 def _list_url(model: str) -> str:
@@ -74,12 +96,10 @@ def _count(label: str, number: int, model: str, query: str, tone: str) -> dict[s
 
 
 def _deliveries() -> list[dict[str, Any]]:
-    failed = latest_deliveries().filter(state=Delivery.State.FAILED).count()
+    failed = unseen_failures().count()
     waiting = Delivery.objects.filter(state__in=Delivery.UNSETTLED).count()
     return [
-        _count(
-            "Failed deliveries", failed, "integrations.delivery", "state__exact=failed", "danger"
-        ),
+        _count("Failed deliveries", failed, "integrations.delivery", "failed=unseen", "danger"),
         _count(
             "Waiting deliveries", waiting, "integrations.delivery", "state__exact=waiting", "info"
         ),
@@ -105,8 +125,62 @@ def _connections() -> list[dict[str, Any]]:
     return [_count("Connections in trouble", troubled, "integrations.connection", query, "warning")]
 
 
+def _subscriptions() -> list[dict[str, Any]]:
+    """Count the subscriptions in trouble; as long as there are none, nothing is said."""
+    in_use = WebhookSubscription.objects.filter(retired_at=None)
+    active = Q(state=WebhookSubscription.State.ACTIVE, retry_started_at=None, problem="")
+    troubled = in_use.exclude(active).count()
+    shown = _count("Subscriptions in trouble", troubled, "integrations.webhooksubscription", "", "danger")  # fmt: skip
+    return [shown] if troubled else []
+
+
+def _reviews() -> list[dict[str, Any]]:
+    """Count the people whom only staff can tell apart; as long as there are none, nothing is said."""
+    number, model = reviews.open_count(), "integrations.matchreview"
+    shown = _count("Match reviews to answer", number, model, "state__exact=open", "warning")
+    return [shown] if number else []
+
+
+def _notifications() -> list[dict[str, Any]]:
+    """Count what staff could not be told; as long as there is nothing, nothing is said."""
+    number = Notification.objects.filter(state=Notification.State.FAILED).count()
+    shown = _count("Failed notifications", number, "integrations.notification", "state__exact=failed", "danger")  # fmt: skip
+    return [shown] if number else []
+
+
+def _backfills() -> list[dict[str, Any]]:
+    """Tell of a backfill that goes on, and of connections whose last nightly one read not everything."""
+    state, model = BackfillRun.State, "integrations.backfillrun"
+    running = _unfinished_backfills()
+    last = Subquery(
+        BackfillRun.objects.filter(
+            connection=OuterRef("pk"), trigger=BackfillRun.Trigger.NIGHTLY
+        ).exclude(state__in=BackfillRun.UNFINISHED).order_by("-id").values("state")[:1]
+    )  # fmt: skip
+    bad = Connection.objects.annotate(last=last).filter(last__in=[state.PARTIAL, state.FAILED])
+    shown = [
+        _count("Backfills running", running, model, "", "info"),
+        _count("Nightly backfills in trouble", bad.count(), model, "trigger__exact=nightly", "warning"),
+    ]  # fmt: skip
+    return [count for count in shown if count["number"]]
+
+
+def _unfinished_backfills() -> int:
+    return BackfillRun.objects.filter(state__in=BackfillRun.UNFINISHED).count()
+
+
+#: What the sidebar counts beside an entry, on every page: only what an index answers at once.
+_BADGES: Mapping[str, Callable[[], int]] = {
+    "integrations.backfillrun": _unfinished_backfills,
+    "integrations.matchreview": reviews.open_count,
+}
+
 _COUNTS: tuple[tuple[str, Callable[[], list[dict[str, Any]]]], ...] = (
     ("integrations.delivery", _deliveries),
+    ("integrations.matchreview", _reviews),
     ("integrations.inboundwebhook", _webhooks),
     ("integrations.connection", _connections),
+    ("integrations.webhooksubscription", _subscriptions),
+    ("integrations.backfillrun", _backfills),
+    ("integrations.notification", _notifications),
 )

@@ -13,6 +13,7 @@ from django.contrib.auth import get_permission_codename
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
@@ -22,11 +23,15 @@ from bookings.browsing import ModelAdmin
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """Name a method of the admin, its words for people, and its icon."""
+    """Name a method of the admin, its words for people, and its icon.
+
+    `costs` says what is lost by one that cannot be taken back with another button: it is asked for twice.
+    """
 
     name: str
     label: str
     icon: str
+    costs: str = ""
 
 
 class OperatedAdmin(ModelAdmin):
@@ -50,11 +55,12 @@ class OperatedAdmin(ModelAdmin):
         """Run one operation on one row and go back to where the button was."""
         if not self.has_operate_permission(request):
             raise PermissionDenied
-        if name not in {operation.name for operation in self.operations}:
+        operation = next((item for item in self.operations if item.name == name), None)
+        row = self.get_object(request, object_id) if operation else None
+        if operation is None or row is None:
             raise Http404
-        row = self.get_object(request, object_id)
-        if row is None:
-            raise Http404
+        if operation.costs and "confirmed" not in request.POST:
+            return self._ask(request, operation, row)
         getattr(self, name)(request, self.model.objects.filter(pk=row.pk))
         return HttpResponseRedirect(self._next(request, row))
 
@@ -86,9 +92,15 @@ class OperatedAdmin(ModelAdmin):
 
     def log(self, request: HttpRequest, rows: list[Any], message: str) -> None:
         """Note in Django's admin log who did this to which rows."""
-        LogEntry.objects.log_actions(
-            user_id=request.user.pk or 0, queryset=rows, action_flag=CHANGE, change_message=message
-        )
+        note(request, rows, message)
+
+    def _ask(self, request: HttpRequest, operation: Operation, row: Model) -> HttpResponse:
+        """Say what an operation costs before it is done."""
+        context = {
+            **self.admin_site.each_context(request), "title": operation.label, "opts": self.opts,
+            "operation": operation, "row": row, "back_url": self._next(request, row),
+        }  # fmt: skip
+        return TemplateResponse(request, "admin/calsync/confirm.html", context)
 
     @property
     def _route(self) -> str:
@@ -100,3 +112,10 @@ class OperatedAdmin(ModelAdmin):
             return wanted
         page = f"admin:{self.opts.app_label}_{self.opts.model_name}_change"
         return reverse(page, args=[row.pk])
+
+
+def note(request: HttpRequest, rows: list[Any], message: str) -> None:
+    """Note in Django's admin log who did this to which rows."""
+    LogEntry.objects.log_actions(
+        user_id=request.user.pk or 0, queryset=rows, action_flag=CHANGE, change_message=message
+    )

@@ -1,14 +1,19 @@
 """What the installed sources and connectors say about themselves: settings, secrets, actions."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Literal, get_args, get_origin
 
 from django.conf import settings
 from django.forms import ValidationError
+from django.utils.html import escape
 from pydantic import ValidationError as OptionsError
 from pydantic_core import PydanticUndefined
 
-from integrations.connectors.base import Options, connector_class
+from integrations.connectors.base import Connector, connector_class
+from integrations.models import EmailTemplate
+from integrations.options import Options
 from integrations.sources.base import get_source
 
 
@@ -19,9 +24,13 @@ class Provider:
     name: str
     label: str
     secret_fields: Mapping[str, str] = field(default_factory=dict)
+    long_secrets: frozenset[str] = frozenset()
+    secret_hosts: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    check_secret: Callable[[str, str], str] = lambda _name, _value: ""
     actions: Mapping[str, str] = field(default_factory=dict)
     settings_model: type[Options] | None = None
-    options_model: type[Options] | None = None
+    options_for: Callable[[str], type[Options] | None] = lambda _action: None
+    check_rule: Callable[[str, Mapping[str, Any]], Sequence[str]] = lambda _action, _options: ()
 
 
 def get_provider(name: str) -> Provider:
@@ -32,13 +41,22 @@ def get_provider(name: str) -> Provider:
             name=name,
             label=found.label,
             secret_fields=found.secret_fields,
+            long_secrets=found.long_secrets,
+            secret_hosts=found.secret_hosts,
+            check_secret=found.check_secret,
             actions=found.actions,
             settings_model=found.settings_model,
-            options_model=found.options_model,
+            options_for=found.options_for,
+            check_rule=partial(_check_rule, found),
         )
     if name in settings.SOURCES:
         source = get_source(name)
-        return Provider(name=name, label=source.label, secret_fields=source.secret_fields)
+        return Provider(
+            name=name,
+            label=source.label,
+            secret_fields=source.secret_fields,
+            settings_model=source.settings_model,
+        )
     return Provider(name=name, label=name)
 
 
@@ -69,30 +87,53 @@ def check_options(model: type[Options] | None, values: object) -> None:
         raise ValidationError(list(_sentences(error))) from error
 
 
+def check_rule(provider: Provider, action: str, values: Any) -> None:
+    """Check the options of a rule: their shape, then what they name.
+
+    Raises:
+        ValidationError: one readable sentence for each thing that is wrong.
+    """
+    check_options(provider.options_for(action), values)
+    if wrong := provider.check_rule(action, values):
+        raise ValidationError(list(wrong))
+
+
 def describe(model: type[Options] | None) -> str:
-    """Say which names a model knows, what each means, and what it is when left out."""
+    """Say which names a model knows, what each means, and what it is when left out; as HTML, as forms show a help text."""
     if model is None:
         return ""
     lines = [_describe_field(name, info) for name, info in model.model_fields.items()]
-    return "Known names: " + " ".join(lines) if lines else "There is nothing to set here."
+    return escape("Known names: " + " ".join(lines)) if lines else "There is nothing to set here."
+
+
+def _check_rule(found: type[Connector], action: str, options: Mapping[str, Any]) -> Sequence[str]:
+    templates = EmailTemplate.stored() if found.uses_templates else {}
+    return found.check_rule(action, options, templates=templates)
 
 
 def _describe_field(name: str, info: object) -> str:
     default = getattr(info, "default", None)
     required = default is PydanticUndefined and getattr(info, "default_factory", None) is None
     about = (getattr(info, "description", None) or "").rstrip(".")
-    usual = "" if required or default in {None, "", PydanticUndefined} else f"usually {default}"
-    words = "; ".join(part for part in (about, "required" if required else usual) if part)
+    said = ", ".join(map(str, default)) if isinstance(default, list) else default
+    usual = "" if required or said in (None, "", PydanticUndefined) else f"usually {said}"
+    annotation = getattr(info, "annotation", None)
+    choices = get_args(annotation) if get_origin(annotation) is Literal else ()
+    one_of = f"one of {', '.join(map(str, choices))}" if choices else ""
+    told = (about, one_of, "required" if required else usual)
+    words = "; ".join(part for part in told if part)
     return f"{name} ({words})." if words else f"{name}."
 
 
 def _sentences(error: OptionsError) -> Iterator[str]:
     for problem in error.errors():
-        name = ".".join(map(str, problem["loc"])) or "The object"
+        name = ".".join(map(str, problem["loc"]))
         match problem["type"]:
             case "extra_forbidden":
                 yield f"{name}: there is no such name."
             case "missing":
                 yield f"{name}: is required."
             case _:
-                yield f"{name}: {problem['msg'].removeprefix('Value error, ')}."
+                told = f"{problem['msg'].removeprefix('Value error, ')}."
+                # What is wrong with several values together names its places itself.
+                yield f"{name}: {told}" if name else told

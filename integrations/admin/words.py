@@ -10,10 +10,10 @@ from bookings.models import Booking
 
 #: Badge colours by state, for every model here.
 TONES: Mapping[str, str] = {
-    "healthy": "success", "delivered": "success", "processed": "success", "active": "success",
-    "waiting": "info", "sending": "info", "received": "info",
-    "degraded": "warning", "paused": "warning",
-    "failed": "danger", "disabled": "danger",
+    "healthy": "success", "delivered": "success", "processed": "success", "active": "success", "done": "success",
+    "waiting": "info", "sending": "info", "received": "info", "running": "info",
+    "degraded": "warning", "refused": "warning", "paused": "warning", "partial": "warning", "stopped": "warning",
+    "failed": "danger", "disabled": "danger", "missing": "danger",
     "skipped": "default", "duplicate": "default", "ignored": "default",
 }  # fmt: skip
 
@@ -31,3 +31,15 @@ def booking_link(booking: Booking | None, *, text: str = "") -> str:
 def short(text: str) -> str:
     """Cut a text to what a list's cell can hold."""
     return Truncator(text).chars(90)
+
+
+def duration(seconds: float) -> str:
+    """Say how long something takes: "12 s", "3 min", "3 min 5 s" or "2 h 4 min"."""
+    whole = max(0, round(seconds))
+    minutes, left = divmod(whole, 60)
+    hours, minutes_left = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes_left} min"
+    if not minutes:
+        return f"{left} s"
+    return f"{minutes} min {left} s" if left else f"{minutes} min"

@@ -1,40 +1,62 @@
-"""What a person would set up first: a staff user, three connections, the rules, and Calendly's subscription."""
+"""What a person would set up first: a staff user, the connections, the rules, a channel, and Calendly's subscriptions."""
 
 import secrets
-from contextlib import closing
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.urls import reverse
+from django.utils import timezone
 
 from bookings.models import BookingEvent
-from integrations.http import HttpClient
-from integrations.models import Connection, Rule, WebhookSubscription
+from integrations import accounts, backfill, drift, notifications, profiles, subscriptions
+from integrations.connectors.rest.recipes import recipes
+from integrations.models import (
+    BackfillRun,
+    Connection,
+    DriftRun,
+    FieldMapping,
+    MappedField,
+    Notification,
+    NotificationChannel,
+    Rule,
+)
 from integrations.sandbox.config import SandboxConfig
-from integrations.sources.calendly.client import CalendlyClient
+from integrations.sandbox.control_client import SandboxControl
 
 USERNAME = "demo"
 CALENDLY_TOKEN = "sandbox-calendly-pat"  # noqa: S105  # the sandbox's own, known to everybody
-_EVENTS = [
-    "invitee.created",
-    "invitee.canceled",
-    "invitee_no_show.created",
-    "invitee_no_show.deleted",
-    "routing_form_submission.created",
-]
+#: Each kind of meeting has its channel. By its name, which each webhook tells; Calsync knows the slug once it has read the event type.
+_CARDS = {
+    "channel": "#sales",
+    "routes": [
+        {"when": {"event_type": "Interview"}, "channel": "#recruiting"},
+        {"when": {"event_type": "Consulting session"}, "channel": "#consulting"},
+        {"when": {"event_type": "Group workshop"}, "channel": "#consulting"},
+    ],
+    "show_answers": True,
+}
+#: What a new lead's description says.
+_WISH = 'Asked for: {{ event_type.name }}. Campaign: {{ utm.campaign|default:"none" }}.'
+#: The number of the list "After a demo" in the sandbox's Brevo.
+_LIST = 2
+_TOLD_TO_HOSTS = ["booked", "rescheduled", "canceled"]
 _CARRIED = [kind for kind in BookingEvent.Kind if kind != BookingEvent.Kind.ROUTING_FORM_SUBMITTED]
 
 
 def make_staff_user() -> str:
     """Make the demo's administrator and return the password."""
     password = secrets.token_urlsafe(9)
-    get_user_model().objects.create_superuser(USERNAME, f"{USERNAME}@harbor.example", password)
+    # Olivia's address: whoever presses a button on the sandbox's page presses as Olivia.
+    get_user_model().objects.create_superuser(USERNAME, "olivia@harbor.example", password)
     return password
 
 
-def connect_everything() -> None:
-    """Connect Calendly, Salesforce and Slack to the sandbox, with a rule for each target."""
+def connect_everything(*, sandbox_url: str, mail_port: int) -> None:
+    """Connect Calendly, Salesforce, Slack, mail, Brevo and a receiver of webhooks to the sandbox, with a rule for each target."""
     sandbox = SandboxConfig()
     calendly = _connect("calendly", "Calendly", secrets={"access_token": CALENDLY_TOKEN})
     salesforce = _connect(
@@ -44,45 +66,140 @@ def connect_everything() -> None:
             "client_secret": sandbox.salesforce_client_secret,
         },
     )  # fmt: skip
-    slack = _connect("slack", "Slack", secrets={"bot_token": sandbox.slack_bot_token})
-    _rule("Salesforce: person and event", salesforce, "sync_meeting", position=1)
-    _rule("Slack: card in #sales", slack, "post_card", position=2, options={"channel": "#sales"})
-    subscribe(calendly)
+    _map_fields(salesforce)
+    slack = _connect(
+        "slack", "Slack",
+        secrets={
+            "bot_token": sandbox.slack_bot_token,
+            "signing_secret": sandbox.slack_signing_secret,
+        },
+    )  # fmt: skip
+    synced = _rule("Salesforce: person and event", salesforce, "sync_meeting", position=1)
+    _rule(
+        "Slack: card by event type", slack, "post_card", position=2, options=_CARDS,
+        waits_for=synced,
+    )  # fmt: skip
+    receiver = _connect(
+        "webhook", "Webhook", secrets={"signing_secret": sandbox.receiver_secret},
+        settings={"url": f"{sandbox_url}/webhook/calsync"},
+    )  # fmt: skip
+    _rule("Webhook: every event", receiver, "send_event", position=3)
+    mail = _connect(
+        "email", "E-mail", secrets={"password": sandbox.mail_password},
+        settings={
+            "host": "127.0.0.1", "port": mail_port, "security": "none", "username": sandbox.mail_username,
+            "from_address": "meetings@harbor.example", "from_name": "Harbor meetings",
+        },
+    )  # fmt: skip
+    told = {"template": "host_notice", "to": ["host"]}
+    _rule(
+        "E-mail: tell the host", mail, "send_email", position=4, options=told, kinds=_TOLD_TO_HOSTS
+    )
+    _follow_brevo_recipe(sandbox_url, api_key=sandbox.rest_brevo_key)
+    profiles.refresh(calendly, now=timezone.now())
+    subscriptions.ensure(calendly, now=timezone.now())
 
 
-def subscribe(connection: Connection) -> WebhookSubscription:
-    """Make a subscription with a fresh signing key and a URL of its own, at Calendly and here."""
-    key = secrets.token_urlsafe(32)
-    subscription = WebhookSubscription(connection=connection, scope="organization", events=_EVENTS)
-    subscription.set_signing_keys(current=key)
-    subscription.save()
-    path = reverse("webhook", args=[connection.provider, subscription.token])
-    with closing(HttpClient()) as http:
-        client = CalendlyClient(token=connection.secrets["access_token"], http=http)
-        made = client.create_webhook_subscription(
-            url=f"{settings.CALSYNC_PUBLIC_URL}{path}", events=_EVENTS, scope="organization",
-            organization=client.me().text("current_organization"), signing_key=key,
-        )  # fmt: skip
-    subscription.uri = made.text("uri")
-    subscription.save(update_fields=["uri"])
-    return subscription
+def _follow_brevo_recipe(sandbox_url: str, *, api_key: str) -> None:
+    """Have invitees put into a marketing list, as the recipe's first rule does once its placeholders are filled in."""
+    recipe = recipes()["brevo"]
+    rule = recipe.rules[0]
+    lists = {"create": "listIds", "cancel": "unlinkListIds"}
+    filled = {
+        name: {**rule.options[name], "body": {**rule.options[name]["body"], field: [_LIST]}}
+        for name, field in lists.items()
+    }
+    brevo = _connect(
+        "rest", recipe.connection, secrets={"header_value": api_key},
+        settings={**recipe.settings, "base_url": f"{sandbox_url}/rest/brevo/v3"},
+    )  # fmt: skip
+    _rule(rule.name, brevo, "call", position=5, options={**rule.options, **filled}, kinds=rule.kinds)  # fmt: skip
 
 
-def _connect(provider: str, name: str, *, secrets: dict[str, str]) -> Connection:
-    connection = Connection(provider=provider, name=f"{name} (sandbox)")
+def take_presses(sandbox: SandboxControl) -> None:
+    """Tell the sandbox's Slack where presses of buttons go, as its app's page would be told."""
+    slack = Connection.objects.get(provider="slack")
+    path = reverse("interaction", args=[slack.provider, slack.pk])
+    sandbox.settings(slack_interactivity_url=f"{settings.CALSYNC_PUBLIC_URL}{path}")
+
+
+def read_history(*, days: int) -> BackfillRun:
+    """Ask for a backfill of what was booked before Calsync was connected; a worker does it."""
+    now = timezone.now()
+    return backfill.start(
+        Connection.objects.get(provider="calendly"),
+        window_from=now - timedelta(days=days),
+        window_to=now + timedelta(days=365),
+        trigger=BackfillRun.Trigger.COMMAND,
+        now=now,
+    )
+
+
+def compare() -> DriftRun:
+    """Ask what Salesforce holds of what was written; a worker does it."""
+    return drift.start(
+        Connection.objects.get(provider="salesforce"), now=timezone.now(), requested_by=USERNAME
+    )
+
+
+def open_channel() -> None:
+    """Have staff told in Slack's #sales, from now on."""
+    NotificationChannel.objects.create(
+        name="Staff in #sales", connection=Connection.objects.get(provider="slack"), options={"channel": "#sales"},
+        sends_health=True, sends_alerts=True, tells_nothing=True,
+    )  # fmt: skip
+
+
+def tell_staff() -> None:
+    """Have today's agenda, the report and what has failed told now; a worker does it."""
+    now = timezone.now()
+    notifications.plan(now=now)
+    for channel in NotificationChannel.objects.all():
+        for kind in (Notification.Kind.AGENDA, Notification.Kind.HEALTH):
+            notifications.by_hand(channel, kind, now=now)
+
+
+def _connect(
+    provider: str, name: str, *, secrets: dict[str, str], settings: dict[str, Any] | None = None
+) -> Connection:
+    connection = Connection(provider=provider, name=f"{name} (sandbox)", settings=settings or {})
     connection.set_secrets(secrets)
     connection.save()
     return connection
 
 
+def _map_fields(salesforce: Connection) -> None:
+    """Fill new leads as by default, and one field more, as staff would choose it."""
+    usual = [
+        row
+        for row in accounts.connector(salesforce).default_mappings()
+        if row.object_type == "Lead"
+    ]
+    own = MappedField(
+        object_type="Lead", field="Description", source="template", argument=_WISH, write_mode="if_empty"
+    )  # fmt: skip
+    FieldMapping.objects.bulk_create(
+        FieldMapping(connection=salesforce, position=position, **asdict(row))
+        for position, row in enumerate([*usual, own])
+    )
+
+
 def _rule(
-    name: str, connection: Connection, action: str, *, position: int, options: Any = None
-) -> None:
-    Rule.objects.create(
+    name: str,
+    connection: Connection,
+    action: str,
+    *,
+    position: int,
+    options: Any = None,
+    kinds: Sequence[str] = _CARRIED,
+    waits_for: Rule | None = None,
+) -> Rule:
+    return Rule.objects.create(
         name=name,
         connection=connection,
         action=action,
-        kinds=_CARRIED,
+        kinds=list(kinds),
         options=options or {},
         position=position,
+        waits_for=waits_for,
     )

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -16,7 +17,7 @@ from integrations.embedded import HOST, Child, free_port, port_is_taken
 #: Says in a process's environment that it belongs to a demo.
 MARK = "CALSYNC_DEMO"
 #: What a run writes into its directory and the next one removes; nothing else there is touched.
-_WRITTEN = ("calsync.sqlite3*", "broker", "logs", "beat-schedule*", "processes")
+_WRITTEN = ("calsync.sqlite3*", "broker", "logs", "beat-schedule*", "processes", "environment")
 _LEFTOVER_SECONDS = 5.0
 
 
@@ -31,6 +32,7 @@ class Place:
     directory: Path
     web_port: int
     sandbox_port: int
+    mail_port: int
     broker_port: int
     redis_url: str
 
@@ -57,9 +59,15 @@ class Place:
             "CSRF_TRUSTED_ORIGINS": f"{self.web_url},http://localhost:{self.web_port}",
             "CALENDLY_API_URL": f"{self.sandbox_url}/calendly",
             "CALENDLY_AUTH_URL": f"{self.sandbox_url}/calendly-auth",
+            "CALENDLY_CLIENT_ID": "sandbox-client",
+            "CALENDLY_CLIENT_SECRET": "sandbox-secret",
+            "CALENDLY_WEBHOOK_SIGNING_KEY": "sandbox-app-signing-key",
+            "CALSYNC_WATCH_INTERVAL_SECONDS": "20",
             "SALESFORCE_LOGIN_URL": f"{self.sandbox_url}/salesforce",
             "SLACK_API_URL": f"{self.sandbox_url}/slack/api/",
+            "SLACK_MESSAGE_SECONDS": "0.1",  # the sandbox has no limit, and dozens of cards go there at once
             "RESCHEDULE_HOLD_SECONDS": "5",
+            "ALERT_GATHER_SECONDS": "2",
             "SWEEP_INTERVAL_SECONDS": "2",
         }
 
@@ -78,6 +86,7 @@ def choose(
         directory=directory.resolve(),
         web_port=_usable(web_port, "the site", say=say),
         sandbox_port=_usable(sandbox_port, "the sandbox", say=say),
+        mail_port=free_port(),
         broker_port=broker_port,
         redis_url=redis_url or f"redis://{HOST}:{broker_port}/0",
     )
@@ -118,8 +127,11 @@ def _already_running(directory: Path) -> str:
 
 
 def note_address(place: Place) -> None:
-    """Write down where the demo answers, for whoever tries to start a second one."""
+    """Write down where the demo answers, for whoever tries to start a second one or to command this one."""
     (place.directory / "address").write_text(place.web_url)
+    settings = {name: value for name, value in place.environment().items() if name != MARK}
+    lines = (f"export {name}={shlex.quote(value)}\n" for name, value in settings.items())
+    (place.directory / "environment").write_text("".join(lines))
 
 
 def clear(directory: Path) -> None:

@@ -5,8 +5,18 @@ from dataclasses import dataclass
 
 from bookings.models import Booking, BookingEvent
 from integrations.embedded import ProcessGroup
-from integrations.models import Delivery, InboundWebhook
+from integrations.models import (
+    BackfillRun,
+    Delivery,
+    DriftFinding,
+    DriftRun,
+    InboundWebhook,
+    MatchReview,
+    Notification,
+)
+from integrations.sandbox.control_client import SandboxControl
 
+#: After so long without any progress we give up: a machine that is busy with other things is slow, and not broken.
 _PATIENCE_SECONDS = 60.0
 
 
@@ -18,19 +28,26 @@ class Counts:
     bookings: int
     events: int
     delivered: int
+    waiting: int
     failed: int
+    asked: int
+    changed: int
+    history: int
 
 
-def wait_until_settled(group: ProcessGroup) -> Counts:
-    """Wait until no webhook and no delivery is under way, a minute at the most; then count.
+def wait_until_settled(group: ProcessGroup, sandbox: SandboxControl) -> Counts:
+    """Wait until no webhook, delivery and notification is under way, as long as they get fewer; then count.
 
     Raises:
         ChildDied: a process of the demo ended.
     """
-    deadline = time.monotonic() + _PATIENCE_SECONDS
-    while _under_way() and time.monotonic() < deadline:
+    left, deadline = _under_way(sandbox), time.monotonic() + _PATIENCE_SECONDS
+    while any(left) and time.monotonic() < deadline:
         group.check()
         time.sleep(0.2)
+        before, left = left, _under_way(sandbox)
+        if left != before:
+            deadline = time.monotonic() + _PATIENCE_SECONDS
     return count()
 
 
@@ -39,15 +56,28 @@ def count() -> Counts:
     states = Delivery.objects.all()
     return Counts(
         webhooks=InboundWebhook.objects.count(),
-        bookings=Booking.objects.count(),
-        events=BookingEvent.objects.count(),
+        bookings=Booking.objects.filter(events__silent=False).distinct().count(),
+        events=BookingEvent.objects.filter(silent=False).count(),
         delivered=states.filter(
             state__in=[Delivery.State.DELIVERED, Delivery.State.SKIPPED]
         ).count(),
-        failed=states.filter(state=Delivery.State.FAILED).count(),
+        waiting=states.filter(state__in=Delivery.UNSETTLED).count(),
+        failed=states.filter(state=Delivery.State.FAILED)
+        .exclude(failure_class=Delivery.FailureClass.REVIEW)
+        .count(),
+        asked=MatchReview.objects.filter(state=MatchReview.State.OPEN).count(),
+        changed=DriftFinding.objects.filter(state=DriftFinding.State.FOUND).count(),
+        history=Booking.objects.filter(events__silent=True).distinct().count(),
     )
 
 
-def _under_way() -> bool:
-    received = InboundWebhook.objects.filter(state=InboundWebhook.State.RECEIVED)
-    return received.exists() or Delivery.objects.filter(state__in=Delivery.UNSETTLED).exists()
+def _under_way(sandbox: SandboxControl) -> tuple[int, ...]:
+    """Tell what is left at each station, the sandbox's own queue first: what leaves one is at the next by then."""
+    return (
+        int(not sandbox.wait_idle(timeout=0)),
+        InboundWebhook.objects.filter(state=InboundWebhook.State.RECEIVED).count(),
+        BackfillRun.objects.filter(state__in=BackfillRun.UNFINISHED).count(),
+        DriftRun.objects.filter(finished_at=None).count(),
+        Delivery.objects.filter(state__in=Delivery.UNSETTLED).count(),
+        Notification.objects.filter(settled_at=None).count(),
+    )

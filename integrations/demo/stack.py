@@ -44,7 +44,7 @@ def _start(group: ProcessGroup, place: Place, *, say: Callable[[str], object]) -
     manage = [sys.executable, str(Path(settings.BASE_DIR) / "manage.py")]
     celery = [sys.executable, "-m", "celery", "--app", "config"]
     commands = {
-        "sandbox": [*manage, "sandbox", "--port", str(place.sandbox_port)],
+        "sandbox": [*manage, "sandbox", "--port", str(place.sandbox_port), "--mail-port", str(place.mail_port)],
         "web": [
             sys.executable, "-m", "gunicorn", "config.wsgi", "--bind", f"{HOST}:{place.web_port}",
             "--worker-class", "gthread", "--threads", "8", "--no-control-socket",

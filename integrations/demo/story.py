@@ -10,6 +10,9 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from integrations.sandbox.control_client import Json, SandboxControl
 
+#: Bookings from before the story, and how many days ago it begins.
+_OLD_BOOKINGS = 60
+_STORY_DAYS = 25
 #: Days from today, hour (UTC), event type, name, company, and what became of it.
 _SCENES = """
 -21  9 sales-demo         Amara Okafor       Northwind
@@ -34,6 +37,8 @@ _SCENES = """
  -3 15 interview          Tomás Silva        -                  reschedule
  -2 11 consulting-session Ulla Berg          Berg Advokater
  -1 14 sales-demo         Vikram Shah        Shah Logistics
+  0 15 sales-demo         Mina Okafor        Okafor Freight
+  0 17 interview          Noor Rahman        -
   1  9 sales-demo         Wanda Maximov      Maximov Labs
   1 15 consulting-session Xavier Dupont      Dupont Conseil     reschedule
   2 10 sales-demo         Yara Haddad        Haddad Imports     failing
@@ -48,9 +53,12 @@ _SCENES = """
   9 16 sales-demo         Hugo Martin        Martin Frères      duplicated
  11 10 consulting-session Isla MacLeod       MacLeod Estates
  13 15 sales-demo         Jun Park           Park Robotics      reordered
- 16 11 sales-demo         Karim Benali       Benali Textiles
+ 16 11 sales-demo         Karim Benali       Benali Textiles    known_twice
  20 14 consulting-session Laura Conti        Studio Conti
 """
+
+#: Whose meeting somebody changes in Salesforce by hand.
+_CHANGED = "Laura Conti"
 
 _CAMPAIGNS = ("spring-launch", "newsletter", "partner-day")
 _SIZES = ("2-10", "11-50", "More than 50")
@@ -104,6 +112,12 @@ def _working_day(day: date, *, past: bool) -> date:
     return day
 
 
+def seed_history(sandbox: SandboxControl, *, days: int, now: datetime) -> None:
+    """Have Calendly hold bookings from before anybody listened; no webhook tells of them."""
+    start = now - timedelta(days=days - 1)
+    sandbox.seed_bookings(_OLD_BOOKINGS, start=start.isoformat(), days=days - _STORY_DAYS)
+
+
 def play(sandbox: SandboxControl, *, now: datetime) -> int:
     """Play every scene over signed webhooks and return how many there were."""
     count = 0
@@ -112,6 +126,13 @@ def play(sandbox: SandboxControl, *, now: datetime) -> int:
         count += 1
     sandbox.submit_form({"What do you need?": "A demo"})
     return count
+
+
+def change_by_hand(sandbox: SandboxControl) -> None:
+    """Move one meeting to another place in Salesforce, as a person there would, without asking Calendly."""
+    events = sandbox.salesforce_records("Event")
+    for event in [row for row in events if row["Subject"].endswith(_CHANGED)]:
+        sandbox.salesforce_change("Event", event["Id"], Location="At the client's, second floor")
 
 
 def _play(sandbox: SandboxControl, scene: Scene, *, now: datetime) -> None:
@@ -132,11 +153,16 @@ def _play(sandbox: SandboxControl, scene: Scene, *, now: datetime) -> None:
 
 def _prepare(sandbox: SandboxControl, scene: Scene) -> None:
     if scene.ending == "failing":
-        sandbox.add_fault(
-            "salesforce", "salesforce_error", match={"path_contains": "/sobjects/Lead", "body_contains": scene.email},
-            errorCode="FIELD_CUSTOM_VALIDATION_EXCEPTION", message="Leads from Calendly need a phone number.",
-            fields=["Phone"], status=400,
+        sandbox.salesforce_validation_rule(
+            "Lead", requires="Phone", message="Leads from Calendly need a phone number.", Email=scene.email
         )  # fmt: skip
+    if scene.ending == "known_twice":
+        first, _, last = scene.name.partition(" ")
+        for company in (scene.company, f"{last} Group"):
+            account = sandbox.salesforce_insert("Account", Name=company)
+            sandbox.salesforce_insert(
+                "Contact", FirstName=first, LastName=last, Email=scene.email, AccountId=account
+            )
     if scene.ending == "duplicated":
         sandbox.add_fault("webhooks", "duplicate", copies=2)
     if scene.ending == "reordered":

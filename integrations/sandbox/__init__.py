@@ -1,4 +1,4 @@
-"""A local Calendly, Salesforce and Slack in one process, with switches for their faults."""
+"""A local Calendly and what Calsync writes to in one process, with switches for their faults."""
 
 from integrations.sandbox.config import SandboxConfig
 from integrations.sandbox.control_client import SandboxControl, SandboxControlError

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from werkzeug.wrappers import Request, Response
 
-from integrations.sandbox import page, web
+from integrations.sandbox import page, spoil, web
 from integrations.sandbox.clock import micro
 from integrations.sandbox.control import Control
 from integrations.sandbox.faults import Fault
@@ -90,12 +90,16 @@ class SandboxApp:
             return self._serve(request, name=name, service=service, path=path)
         except Exception:
             logger.exception("the sandbox failed at %s %s", request.method, request.path)
-            return Outcome(service.error(path=path, status=500), fault="sandbox bug")
+            return Outcome(service.error(request, path=path, status=500), fault="sandbox bug")
 
     def _serve(self, request: Request, *, name: str, service: Service, path: str) -> Outcome:
         body = request.get_data(as_text=True)
         faults = self.state.faults.take(
-            service=name, method=request.method, path=request.path, body=body
+            service=name,
+            method=request.method,
+            path=request.path,
+            query=request.query_string.decode(errors="replace"),
+            body=body,
         )
         for fault in faults:
             if fault.kind == "latency":
@@ -118,24 +122,39 @@ class SandboxApp:
         params = fault.params
         match fault.kind:
             case "rate_limited":
-                return service.rate_limited(path=path, retry_after=params.get("retry_after"))
+                seconds = params.get("retry_after")
+                return service.rate_limited(request, path=path, retry_after=seconds)
             case "error":
-                return _error(params, service=service, path=path)
+                return _error(request, params, service=service, path=path)
+            case "calendly_error" | "rest_error" | "salesforce_error" | "slack_error":
+                return service.injected(request, params)
             case "timeout":
                 if params.get("take_effect"):
                     self._perform(request, service=service, path=path)
                 self._wait(fault, default=60)
                 return None
-            case "drop_after":
-                self._perform(request, service=service, path=path)
+            case "drop_before":
                 return None
-            case "token_expired":
-                answer = service.expire_tokens(request)
-                return answer or self._perform(request, service=service, path=path)
-            case "salesforce_error" | "slack_error":
-                return service.injected(params)
             case _:
+                return self._take_effect(request, fault=fault, service=service, path=path)
+
+    def _take_effect(
+        self, request: Request, *, fault: Fault, service: Service, path: str
+    ) -> Response | None:
+        if fault.kind == "token_expired" and (refused := service.expire_tokens(request)):
+            return refused
+        if fault.kind == "page_token_expired":
+            self.state.calendly.expire_page_tokens()
+        response = self._perform(request, service=service, path=path)
+        match fault.kind:
+            case "drop_after":
                 return None
+            case "broken_json":
+                return spoil.unreadable(response)
+            case "broken_object":
+                return spoil.broken_object(response, fault.params)
+            case _:
+                return response
 
     def _wait(self, fault: Fault, *, default: float) -> None:
         self.stopping.wait(float(fault.params.get("seconds", default)))
@@ -147,11 +166,11 @@ def is_local(host: str) -> bool:
     return name in LOCAL_HOSTS or name.startswith("127.") or name.endswith(".localhost")
 
 
-def _error(params: dict[str, Any], *, service: Service, path: str) -> Response:
+def _error(request: Request, params: dict[str, Any], *, service: Service, path: str) -> Response:
     status = int(params.get("status", 500))
     if params.get("body", "json") == "html":
         return web.html(SERVER_ERROR_PAGE.format(status), status=status)
-    return service.error(path=path, status=status)
+    return service.error(request, path=path, status=status)
 
 
 def _hang_up(environ: "WSGIEnvironment") -> None:

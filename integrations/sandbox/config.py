@@ -23,6 +23,7 @@ class SandboxConfig:
     calendly_client_secret: str = "sandbox-secret"
     calendly_app_signing_key: str = "sandbox-app-signing-key"
     calendly_conference_delay: float = 0
+    calendly_plan_allows_webhooks: bool = True
 
     webhook_retry_base: float = 2
     webhook_give_up_after: float = 24 * 3600
@@ -34,6 +35,13 @@ class SandboxConfig:
     salesforce_client_secret: str = "sandbox-salesforce-secret"
     salesforce_refresh_token: str = "sandbox-salesforce-refresh"
     salesforce_jwt_public_key: str = ""
+    salesforce_rotate_refresh_tokens: bool = False
+    salesforce_secret_required: bool = True
+    salesforce_callback_urls: str = ""
+    salesforce_scopes: str = "api refresh_token id"
+    salesforce_code_seconds: float = 600
+    salesforce_run_as: bool = True
+    salesforce_instance_url: str = ""
     salesforce_daily_limit: int = 15000
     salesforce_query_page: int = 2000
     salesforce_duplicate_rule: str = "off"
@@ -43,8 +51,31 @@ class SandboxConfig:
     slack_client_id: str = "sandbox-slack-client"
     slack_client_secret: str = "sandbox-slack-secret"
     slack_signing_secret: str = "sandbox-slack-signing-secret"
+    slack_interactivity_url: str = ""
+    slack_scopes: str = (
+        "chat:write,channels:read,channels:join,channels:history,groups:history,users:read,users:read.email,"
+        "im:write,im:history"
+    )
+    slack_rotate_tokens: bool = False
     slack_channel_limit: bool = False
     slack_write_public: bool = False
+
+    receiver_secret: str = "whsec_c2FuZGJveC1zaWduaW5nLXNlY3JldC0wMDAx"
+    rest_token: str = "sandbox-rest-token"
+    rest_username: str = "sandbox-rest-user"
+    rest_password: str = "sandbox-rest-password"
+    rest_api_key: str = "sandbox-rest-api-key"
+    rest_client_id: str = "sandbox-rest-client"
+    rest_client_secret: str = "sandbox-rest-secret"
+    rest_token_seconds: float = 3600
+    rest_honours_keys: bool = False
+    rest_brevo_key: str = "xkeysib-sandbox"
+    rest_vitally_key: str = "sk_live_sandbox"
+    rest_lever_key: str = "sandbox-lever-key"
+    mail_username: str = "sandbox-mail"
+    mail_password: str = "sandbox-mail-password"
+    mail_requires_login: bool = True
+    mail_size_limit: int = 10_000_000
 
     request_log_size: int = 20000
     delivery_log_size: int = 20000

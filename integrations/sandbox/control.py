@@ -6,7 +6,13 @@ from typing import Any
 
 from werkzeug.wrappers import Request, Response
 
-from integrations.sandbox import control_calendly, control_others
+from integrations.sandbox import (
+    control_bulk,
+    control_calendly,
+    control_others,
+    control_rest,
+    control_webhook,
+)
 from integrations.sandbox.calendly.errors import ApiError
 from integrations.sandbox.config import UnknownSetting
 from integrations.sandbox.faults import UnknownFault
@@ -110,7 +116,10 @@ ACTIONS: dict[tuple[str, str], Action] = {
     ("POST", "/webhooks/wait_idle"): wait_idle,
     ("POST", "/webhooks/flush"): flush,
     **control_calendly.ACTIONS,
+    **control_bulk.ACTIONS,
     **control_others.ACTIONS,
+    **control_webhook.ACTIONS,
+    **control_rest.ACTIONS,
 }
 
 

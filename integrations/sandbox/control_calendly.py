@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from integrations.sandbox.calendly import bookings, edits
+from integrations.sandbox.calendly import bookings, changes, edits, messages
 from integrations.sandbox.calendly.call import instant
 from integrations.sandbox.calendly.errors import invalid, not_found
 from integrations.sandbox.calendly.seeds import seed_id
@@ -31,12 +31,17 @@ PASSED_ON = (
 
 
 def locked(act: Act) -> Callable[[SandboxState, Json], Any]:
-    """Return an action that runs under the world's lock and answers with a copy."""
+    """Return an action that runs under the world's lock and answers with a copy.
+
+    With `silently` it sends no webhook.
+    """
 
     def action(state: SandboxState, data: Json) -> Any:
-        with state.calendly.lock:
-            state.calendly.settle()
-            return copy.deepcopy(act(state.calendly, data))
+        world = state.calendly
+        with world.lock, messages.silence(world, when=bool(data.get("silently"))):
+            world.settle()
+            world.listings.clear()
+            return copy.deepcopy(act(world, data))
 
     return action
 
@@ -61,10 +66,9 @@ def book(world: CalendlyWorld, data: Json) -> Json:
 
 
 def _tomorrow(world: CalendlyWorld) -> datetime:
-    taken = {row["start_time"] for row in world.events.values()}
     hour = world.clock.now().replace(minute=0, second=0, microsecond=0)
     start = hour.replace(hour=9) + timedelta(days=1)
-    while micro(start) in taken:
+    while world.timetable.at(micro(start)):
         start += timedelta(hours=1)
     return start
 
@@ -108,7 +112,7 @@ def find_event(world: CalendlyWorld, data: Json) -> Json:
 
 def reschedule(world: CalendlyWorld, data: Json) -> Json:
     """Move an invitee; return the new one."""
-    return bookings.reschedule(
+    return changes.reschedule(
         world,
         find_invitee(world, data),
         start=instant("start_time", data.get("start_time")),
@@ -121,7 +125,7 @@ def reschedule(world: CalendlyWorld, data: Json) -> Json:
 
 def cancel(world: CalendlyWorld, data: Json) -> Json:
     """Cancel an invitee; return it."""
-    return bookings.cancel(
+    return changes.cancel(
         world,
         find_invitee(world, data),
         at=world.clock.at(data.get("now")),
@@ -134,7 +138,7 @@ def cancel(world: CalendlyWorld, data: Json) -> Json:
 def no_show(world: CalendlyWorld, data: Json) -> Json:
     """Mark an invitee as a no-show; return the no-show."""
     at = world.clock.at(data.get("now"))
-    return bookings.mark_no_show(world, find_invitee(world, data), at=at)
+    return changes.mark_no_show(world, find_invitee(world, data), at=at)
 
 
 def remove_no_show(world: CalendlyWorld, data: Json) -> Json:
@@ -143,7 +147,7 @@ def remove_no_show(world: CalendlyWorld, data: Json) -> Json:
     if not invitee["no_show"]:
         raise not_found()
     row = fetch(world.no_shows, tail(invitee["no_show"]["uri"]))
-    return bookings.unmark_no_show(world, row, at=world.clock.at(data.get("now")))
+    return changes.unmark_no_show(world, row, at=world.clock.at(data.get("now")))
 
 
 def reassign_host(world: CalendlyWorld, data: Json) -> Json:
@@ -197,6 +201,8 @@ def state(world: CalendlyWorld, data: Json) -> Json:
     return {
         "organization": world.organization,
         "users": [row | {"role": world.role(key)} for key, row in world.users.items()],
+        "groups": list(world.groups.values()),
+        "group_relationships": list(world.group_relationships.values()),
         "event_types": list(world.event_types.values()),
         "events": list(world.events.values()),
         "invitees": list(world.invitees.values()),

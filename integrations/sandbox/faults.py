@@ -2,6 +2,7 @@
 
 import itertools
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +16,7 @@ REQUEST_KINDS = frozenset(
         "drop_after",
         "token_expired",
         "token_revoked",
+        "broken_json",
     }
 )
 WEBHOOK_KINDS = frozenset(
@@ -29,13 +31,18 @@ WEBHOOK_KINDS = frozenset(
     }
 )
 KINDS = {
-    "calendly": REQUEST_KINDS,
+    "calendly": REQUEST_KINDS | {"calendly_error", "broken_object", "page_token_expired"},
     "calendly_auth": REQUEST_KINDS,
+    "rest": REQUEST_KINDS | {"rest_error"},
     "salesforce": REQUEST_KINDS | {"salesforce_error"},
+    "email": (REQUEST_KINDS - {"broken_json"}),
     "slack": REQUEST_KINDS | {"slack_error"},
+    "webhook": REQUEST_KINDS,
     "webhooks": WEBHOOK_KINDS,
 }
-MATCHERS = frozenset({"method", "path_contains", "body_contains"})
+MATCHERS = frozenset({"method", "path_contains", "query_contains", "body_contains"})
+#: What a kind waits for if nothing else is said.
+USUAL_MATCH = {"page_token_expired": {"query_contains": "page_token="}}
 STANDING = frozenset({"token_revoked"})
 
 
@@ -59,12 +66,13 @@ class Fault:
         """Return the switch as plain JSON types."""
         return dict(vars(self))
 
-    def matches(self, *, method: str, path: str, body: str) -> bool:
+    def matches(self, *, method: str, path: str, query: str, body: str) -> bool:
         """Tell whether a request is one this switch waits for."""
         wanted = self.match
         return (
             wanted.get("method", method).upper() == method.upper()
             and wanted.get("path_contains", "") in path
+            and wanted.get("query_contains", "") in query
             and wanted.get("body_contains", "") in body
         )
 
@@ -82,6 +90,11 @@ class FaultBoard:
         self._lock = threading.Lock()
         self._faults: list[Fault] = []
         self._numbers = itertools.count(1)
+        self._kinds = dict(KINDS)
+
+    def know(self, service: str) -> None:
+        """Take switches for the requests of a further service."""
+        self._kinds.setdefault(service, REQUEST_KINDS)
 
     def add(
         self,
@@ -93,17 +106,18 @@ class FaultBoard:
         params: dict[str, Any] | None = None,
     ) -> Fault:
         """Set a switch that acts `times` times, 0 for until cleared. Raises UnknownFault."""
-        _check(service=service, kind=kind, match=match or {})
+        _check(self._kinds, service=service, kind=kind, match=match or {})
         forever = times == 0 or kind in STANDING
         remaining = None if forever else times
+        wanted = USUAL_MATCH.get(kind, {}) | (match or {})
         with self._lock:
-            fault = Fault(
-                next(self._numbers), service, kind, remaining, dict(match or {}), dict(params or {})
-            )
+            fault = Fault(next(self._numbers), service, kind, remaining, wanted, dict(params or {}))
             self._faults.append(fault)
         return fault
 
-    def take(self, *, service: str, method: str, path: str, body: str) -> list[Fault]:
+    def take(
+        self, *, service: str, method: str, path: str, body: str, query: str = ""
+    ) -> list[Fault]:
         """Use up and return the faults for a request: every latency, and one other kind."""
         taken: list[Fault] = []
         with self._lock:
@@ -111,7 +125,7 @@ class FaultBoard:
                 other_taken = any(one.kind != "latency" for one in taken)
                 if fault.kind in STANDING or (other_taken and fault.kind != "latency"):
                     continue
-                if fault.matches(method=method, path=path, body=body):
+                if fault.matches(method=method, path=path, query=query, body=body):
                     fault.use()
                     taken.append(fault)
         return taken
@@ -142,12 +156,14 @@ class FaultBoard:
             ]
 
 
-def _check(*, service: str, kind: str, match: dict[str, str]) -> None:
-    if service not in KINDS:
-        raise UnknownFault(f"there is no service {service!r}; use one of {sorted(KINDS)}")
-    if kind not in KINDS[service]:
+def _check(
+    kinds: Mapping[str, frozenset[str]], *, service: str, kind: str, match: dict[str, str]
+) -> None:
+    if service not in kinds:
+        raise UnknownFault(f"there is no service {service!r}; use one of {sorted(kinds)}")
+    if kind not in kinds[service]:
         raise UnknownFault(
-            f"{service} knows no fault {kind!r}; use one of {sorted(KINDS[service])}"
+            f"{service} knows no fault {kind!r}; use one of {sorted(kinds[service])}"
         )
     if unknown := set(match) - MATCHERS:
         raise UnknownFault(f"cannot match by {sorted(unknown)}; use {sorted(MATCHERS)}")

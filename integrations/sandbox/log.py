@@ -11,7 +11,7 @@ from typing import Any
 
 from werkzeug.wrappers import Request
 
-SECRET_HEADERS = frozenset({"authorization", "cookie"})
+SECRET_HEADERS = frozenset({"api-key", "authorization", "cookie", "x-api-key"})
 SECRET_FIELDS = frozenset(
     {"assertion", "client_secret", "code", "refresh_token", "signing_key", "token"}
 )
@@ -69,6 +69,10 @@ class RequestLog:
             "fault": fault,
             "duration_ms": round(duration_ms, 2),
         }
+        self.put(**seen)
+
+    def put(self, **seen: Any) -> None:
+        """Record what was seen, by the names of an entry."""
         with self._lock:
             self._entries.append(RequestEntry(seq=next(self._numbers), **seen))
 

@@ -1,8 +1,9 @@
-"""The sandbox's server: loopback only, in a thread, one port for everything."""
+"""The sandbox's server: loopback only, in threads, a port for everything and one for mail."""
 
 import functools
 import ipaddress
 import socket
+import ssl
 import threading
 from types import TracebackType
 from typing import Any, Self
@@ -13,6 +14,7 @@ from integrations.sandbox.app import SandboxApp
 from integrations.sandbox.config import SandboxConfig
 from integrations.sandbox.control_client import SandboxControl
 from integrations.sandbox.log import RequestEntry
+from integrations.sandbox.mail.server import MailServer
 from integrations.sandbox.state import SandboxState
 
 
@@ -37,7 +39,8 @@ class QuietHandler(WSGIRequestHandler):
 class SandboxServer:
     """Run a sandbox in a thread; also a context manager.
 
-    `port=0` takes a free port. Raises SandboxUnavailable for a host that is not loopback.
+    `port=0` takes a free port, and so does `mail_port=0`, where mail is taken; `mail_tls` offers STARTTLS there, or begins
+    with TLS (`mail_tls_at_once`). Raises SandboxUnavailable for a host that is not loopback.
     """
 
     def __init__(
@@ -46,9 +49,15 @@ class SandboxServer:
         *,
         host: str = "127.0.0.1",
         config: SandboxConfig | None = None,
+        mail_port: int = 0,
+        mail_tls: ssl.SSLContext | None = None,
+        mail_tls_at_once: bool = False,
     ) -> None:
         self.host = loopback(host)
         self.port = port
+        self.mail_port = mail_port
+        self._mail_tls = (mail_tls, mail_tls_at_once)
+        self._mail: MailServer | None = None
         self.state = SandboxState(config or SandboxConfig())
         self._app = SandboxApp(self.state)
         self._server: BaseWSGIServer | None = None
@@ -77,12 +86,24 @@ class SandboxServer:
                 request_handler=QuietHandler,
                 fd=listener.fileno(),
             )
+        try:
+            self._start_mail()
+        except SandboxUnavailable:
+            self._server.server_close()
+            raise
         self.state.calendly.sender.start()
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.01,), name="sandbox", daemon=True
         )
         self._thread.start()
         return self
+
+    def _start_mail(self) -> None:
+        listener = _listen(self.host, self.mail_port, option="--mail-port")
+        self.mail_port = listener.getsockname()[1]
+        tls, at_once = self._mail_tls
+        self._mail = MailServer(self.state, listener, tls=tls, implicit=at_once)
+        self._mail.start()
 
     def stop(self) -> None:
         """Stop serving and sending webhooks. Safe to repeat."""
@@ -93,6 +114,8 @@ class SandboxServer:
         server.shutdown()
         self._thread.join()
         server.server_close()
+        if self._mail:
+            self._mail.stop()
         self.state.calendly.sender.stop()
         if "control" in vars(self):
             self.control.close()
@@ -137,7 +160,7 @@ def loopback(host: str) -> str:
     raise SandboxUnavailable(f"The sandbox binds to loopback only, not to {host!r}.")
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def _listen(host: str, port: int, *, option: str = "--port") -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -147,6 +170,6 @@ def _listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         raise SandboxUnavailable(
-            f"Cannot listen on {host}:{port} ({error.strerror}). Choose another --port."
+            f"Cannot listen on {host}:{port} ({error.strerror}). Choose another {option}."
         ) from error
     return listener

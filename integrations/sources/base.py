@@ -1,7 +1,7 @@
 """What a source is: a class that verifies, parses and re-reads. And where to find one.
 
-A source is one folder and one line in `settings.SOURCES`. Verifying and parsing are pure; only `fetch_booking`
-calls the provider.
+A source is one folder and one line in `settings.SOURCES`. Verifying and parsing are pure. What calls the provider
+raises TemporaryError, PermanentError or ConfigurationError (`integrations.errors`).
 """
 
 import enum
@@ -14,9 +14,15 @@ from typing import ClassVar
 
 from django.conf import settings
 from django.utils.module_loading import import_string
+from pydantic import Field
 
-from bookings.snapshots import MeetingSnapshot, Snapshot
+from bookings.snapshots import Snapshot
+from integrations.budget import Priority
+from integrations.granting import OAuth, Profile
 from integrations.models import Account
+from integrations.options import Options
+from integrations.sources.reading import Reader
+from integrations.sources.subscribing import Subscriptions
 
 
 class SignatureOutcome(enum.StrEnum):
@@ -64,16 +70,32 @@ class NotUnderstood:
 Parsed = Understood | NotUnderstood
 
 
+class SourceSettings(Options):
+    """What can be set on a connection to any source; days are counted from today."""
+
+    backfill_days_back: int = Field(
+        default=30, ge=0, le=3650, description="Days before today that a backfill reads."
+    )
+    backfill_days_ahead: int = Field(
+        default=365, ge=0, le=1100, description="Days after today that a backfill reads."
+    )
+    nightly_backfill: bool = Field(
+        default=True, description="Read everything again each night, to find what no webhook told."
+    )
+
+
 class Source(ABC):
     """Bring bookings in from one kind of system."""
 
     label: ClassVar[str]
     #: Names of the secrets of a connection, with help texts.
     secret_fields: ClassVar[Mapping[str, str]]
+    #: What can be set on a connection.
+    settings_model: ClassVar[type[SourceSettings]] = SourceSettings
 
     @abstractmethod
-    def check(self, account: Account) -> str:
-        """Call the provider harmlessly and say who we are there; raises like `fetch_booking`."""
+    def describe(self, account: Account) -> Profile:
+        """Ask the provider who we are there and what we may do."""
 
     @abstractmethod
     def verify(
@@ -86,12 +108,35 @@ class Source(ABC):
         """Read a webhook's body; never raises for bad input."""
 
     @abstractmethod
-    def fetch_booking(self, account: Account, *, booking_uri: str) -> MeetingSnapshot | None:
-        """Ask the provider for a booking with all its invitees; None when it does not exist there.
+    def fetch(
+        self, account: Account, *, uri: str, priority: Priority = Priority.LIVE
+    ) -> Snapshot | None:
+        """Ask the provider for one object, a booking with all its invitees; None when it does not exist there."""
 
-        Raises:
-            TemporaryError, PermanentError, ConfigurationError: see `integrations.errors`.
+    @abstractmethod
+    def mark_no_show(self, account: Account, *, invitee_uri: str, look_first: bool = False) -> str:
+        """Mark an invitee as a no-show and return the mark's URI; one that is there already is returned.
+
+        `look_first` is set when an earlier try may have marked them without an answer.
         """
+
+    @abstractmethod
+    def unmark_no_show(self, account: Account, *, no_show_uri: str) -> None:
+        """Take a no-show back; one that is gone already is fine."""
+
+    @property
+    @abstractmethod
+    def oauth(self) -> OAuth:
+        """Return how a person grants access."""
+
+    @property
+    @abstractmethod
+    def subscriptions(self) -> Subscriptions:
+        """Return how our URLs are subscribed."""
+
+    @abstractmethod
+    def open_reader(self, account: Account) -> Reader:
+        """Return a reader for one slice of a backfill; close it."""
 
 
 @cache

@@ -1,6 +1,7 @@
 """Filters of the admin's own pages: values in, plain text out; Django escapes what they return."""
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
@@ -8,12 +9,18 @@ from django import template
 from django.utils import timezone
 from django.utils.timesince import timesince, timeuntil
 
+from integrations import holds
+from integrations.models import Delivery
+
 register = template.Library()
 
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)")
+
 _TONES: Mapping[str, str] = {
-    "active": "success", "healthy": "success", "synced": "success", "delivered": "success", "processed": "success",
-    "waiting": "info", "sending": "info", "received": "info", "rescheduled": "info", "booked": "success",
+    "active": "success", "healthy": "success", "synced": "success", "delivered": "success", "processed": "success", "done": "success",
+    "waiting": "info", "sending": "info", "received": "info", "running": "info", "dry": "info", "rescheduled": "info", "booked": "success",
     "retrying": "warning", "paused": "warning", "degraded": "warning", "temporary": "warning", "lost": "warning",
+    "open": "warning", "answered": "success", "partial": "warning", "stopped": "warning", "missing": "danger",
     "failed": "danger", "no-show": "danger", "no_show": "danger", "disabled": "danger",
 }  # fmt: skip
 
@@ -36,6 +43,26 @@ def pretty(value: object) -> str:
 
 
 @register.filter
+def texts(value: object) -> list[tuple[str, str]]:
+    """Return the texts of several lines in what was sent, such as a message's words, by name: JSON makes one line of them."""
+    rows = value.items() if isinstance(value, dict) else ()
+    return [
+        (str(name), text) for name, text in rows if isinstance(text, str) and "\n" in text.strip()
+    ]
+
+
+@register.filter
+def without_texts(value: object) -> object:
+    """Return what was sent without its texts of several lines."""
+    apart = dict(texts(value))
+    return (
+        {name: item for name, item in value.items() if name not in apart}
+        if isinstance(value, dict)
+        else value
+    )
+
+
+@register.filter
 def body(content: bytes | memoryview) -> str:
     """Return bytes that came in as readable text; bytes that are no UTF-8 are shown by their number."""
     return pretty(bytes(content).decode("utf-8", errors="backslashreplace"))
@@ -45,6 +72,20 @@ def body(content: bytes | memoryview) -> str:
 def moment(when: datetime | None) -> str:
     """Return a time in UTC, to the second."""
     return f"{when.astimezone(UTC):%a %d %b %Y, %H:%M:%S} UTC" if when else "-"
+
+
+@register.filter
+def held(value: object) -> str:
+    """Return what a field over there holds, for people: moments as we write them, nothing as "(empty)"."""
+    if value in (None, ""):
+        return "(empty)"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    text = str(value)
+    if not _MOMENT.fullmatch(text):
+        return text
+    when = datetime.fromisoformat(text).astimezone(UTC)
+    return f"{when:%a %d %b %Y, %H:%M}{f':{when:%S}' if when.second else ''} UTC"
 
 
 @register.filter
@@ -64,6 +105,12 @@ def ago(when: datetime | None) -> str:
 def due(when: datetime) -> str:
     """Say when something is due: "in 5 minutes", or as soon as a worker is free."""
     return ago(when) if when > timezone.now() else "as soon as a worker is free"
+
+
+@register.filter
+def why_held(delivery: Delivery) -> str:
+    """Say why a delivery waits on purpose now; nothing where it does not."""
+    return holds.explain(delivery, now=timezone.now())
 
 
 @register.filter

@@ -1,5 +1,6 @@
-"""`manage.py demo`: Calsync with a local Calendly, Salesforce and Slack, and nothing to configure."""
+"""`manage.py demo`: Calsync with a local Calendly and all it writes to, and nothing to configure."""
 
+import logging
 import os
 import sys
 from argparse import SUPPRESS
@@ -18,6 +19,7 @@ from integrations.sandbox.control_client import SandboxControl
 
 _WEB_PORT = 8000
 _SANDBOX_PORT = 8025
+_HISTORY_DAYS = 90
 
 
 class Command(BaseCommand):
@@ -37,6 +39,7 @@ class Command(BaseCommand):
             default="",
             help="a Redis or Valkey that nothing else uses; else one is started",
         )
+        parser.add_argument("--mail-port", type=int, default=0, help=SUPPRESS)
         parser.add_argument("--broker-port", type=int, default=0, help=SUPPRESS)
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -66,33 +69,51 @@ class Command(BaseCommand):
         command = [
             sys.executable, sys.argv[0], "demo", "--port", str(place.web_port),
             "--sandbox-port", str(place.sandbox_port), "--directory", str(place.directory),
-            "--broker-port", str(place.broker_port),
+            "--mail-port", str(place.mail_port), "--broker-port", str(place.broker_port),
         ]  # fmt: skip
         sys.stdout.flush()
         os.execve(sys.executable, command, {**os.environ, **place.environment()})  # noqa: S606  # ourselves
 
     def _run(self, place: Place) -> None:
+        logging.getLogger("integrations").setLevel(
+            logging.WARNING
+        )  # here alone: the rest has logs of its own
         with places.alone(place.directory):
             places.clear(place.directory)
             places.note_address(place)
             with stack.running(place, say=self._say) as group:
                 password = accounts.make_staff_user()
-                accounts.connect_everything()
-                self._say("Playing some dozens of bookings, as signed webhooks ...")
                 with SandboxControl(place.sandbox_url) as sandbox:
+                    story.seed_history(sandbox, days=_HISTORY_DAYS, now=timezone.now())
+                    accounts.connect_everything(
+                        sandbox_url=place.sandbox_url, mail_port=place.mail_port
+                    )
+                    accounts.open_channel()
+                    accounts.take_presses(sandbox)
+                    self._say("Reading what was booked before, then playing some dozens of bookings, as signed webhooks ...")  # fmt: skip
+                    accounts.read_history(days=_HISTORY_DAYS)
                     story.play(sandbox, now=timezone.now())
-                    sandbox.wait_idle(timeout=30)
-                self._welcome(place, settling.wait_until_settled(group), password=password)
+                    settling.wait_until_settled(group, sandbox)
+                    story.change_by_hand(sandbox)
+                    accounts.compare()
+                    accounts.tell_staff()
+                    counts = settling.wait_until_settled(group, sandbox)
+                self._welcome(place, counts, password=password)
                 group.wait()
 
     def _welcome(self, place: Place, counts: settling.Counts, *, password: str) -> None:
+        late = f"\n{counts.waiting} more are still on their way." if counts.waiting else ""
         self._say(
             f"""
 {counts.webhooks} webhooks became {counts.bookings} bookings and {counts.events} events;
-{counts.delivered} deliveries reached Salesforce and Slack; failed, and waiting for you: {counts.failed}.
+{counts.delivered} deliveries to Salesforce, Slack, the hosts' mailboxes, Brevo and a webhook are done; failed, and waiting for you: {counts.failed}.{late}
+Who somebody is in Salesforce is for you to say: {counts.asked} more, under Match reviews.
+Changed in Salesforce by hand, and found: {counts.changed}, under Differences.
+A backfill read {counts.history} older bookings and sent nothing for them.
+Today's agenda, a report and what has failed were told in Slack's #sales.
 
   Calsync    {place.web_url}/admin/     user {accounts.USERNAME}, password {password}
-  Sandbox    {place.sandbox_url}/     book, reschedule, cancel; see what Salesforce and Slack hold
+  Sandbox    {place.sandbox_url}/     book, reschedule, cancel; see what each of them holds; press Slack's buttons
 
 Logs are in {place.directory / "logs"}. Ctrl-C stops everything."""
         )
@@ -107,6 +128,7 @@ def _chosen(options: dict[str, Any]) -> Place:
         directory=options["directory"],
         web_port=options["port"],
         sandbox_port=options["sandbox_port"],
+        mail_port=options["mail_port"],
         broker_port=options["broker_port"],
         redis_url=settings.REDIS_URL,
     )

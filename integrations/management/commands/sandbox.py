@@ -1,4 +1,4 @@
-"""`manage.py sandbox`: a local Calendly, Salesforce and Slack for development."""
+"""`manage.py sandbox`: a local Calendly, and what Calsync writes to, for development."""
 
 from typing import Any
 
@@ -9,15 +9,16 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 class Command(BaseCommand):
     """Run the sandbox until it is interrupted."""
 
-    help = "Run a local Calendly, Salesforce and Slack, with a page and fault switches."
+    help = "Run a local Calendly, Salesforce, Slack, mail server, receiver of webhooks and REST interfaces, with a page and fault switches."
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Add --host and --port."""
+        """Add --host, --port and --mail-port."""
         parser.add_argument("--host", default="127.0.0.1", help="a loopback address")
         parser.add_argument("--port", type=int, default=8025)
+        parser.add_argument("--mail-port", type=int, default=8026)
 
-    def handle(self, *args: Any, host: str, port: int, **options: Any) -> None:
+    def handle(self, *args: Any, host: str, port: int, mail_port: int, **options: Any) -> None:
         """Refuse in production, else serve. Raises CommandError."""
         if getattr(settings, "CALSYNC_ENV", "production") == "production":
             raise CommandError(
@@ -32,6 +33,6 @@ class Command(BaseCommand):
                 f"{error.name} is missing. Install the demo requirements to use the sandbox."
             ) from error
         try:
-            command.run(host=host, port=port, say=self.stdout.write)
+            command.run(host=host, port=port, mail_port=mail_port, say=self.stdout.write)
         except SandboxUnavailable as error:
             raise CommandError(str(error)) from error

@@ -9,7 +9,7 @@ from werkzeug.exceptions import MethodNotAllowed, NotFound
 from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
-from integrations.sandbox.calendly import directory, meetings, subscriptions
+from integrations.sandbox.calendly import directory, groups, meetings, subscriptions
 from integrations.sandbox.calendly.call import Call
 from integrations.sandbox.calendly.errors import ApiError
 from integrations.sandbox.calendly.limits import limit_headers
@@ -24,11 +24,19 @@ ROUTES: list[tuple[str, str, str, Handler]] = [
     ("GET", "/organizations/<key>", "organizations:read", directory.organization),
     ("GET", "/organization_memberships", "organizations:read", directory.memberships),
     ("GET", "/organization_memberships/<key>", "organizations:read", directory.membership),
+    (
+        "DELETE",
+        "/organization_memberships/<key>",
+        "organizations:write",
+        directory.remove_membership,
+    ),
     ("GET", "/event_types", "event_types:read", directory.event_types),
     ("GET", "/event_types/<key>", "event_types:read", directory.event_type),
     ("GET", "/event_type_memberships", "event_types:read", directory.event_type_memberships),
-    ("GET", "/groups", "groups:read", directory.groups),
-    ("GET", "/group_relationships", "groups:read", directory.groups),
+    ("GET", "/groups", "groups:read", groups.listing),
+    ("GET", "/groups/<key>", "groups:read", groups.one),
+    ("GET", "/group_relationships", "groups:read", groups.relationships),
+    ("GET", "/group_relationships/<key>", "groups:read", groups.relationship),
     ("GET", "/routing_forms", "routing_forms:read", directory.routing_forms),
     ("GET", "/routing_forms/<key>", "routing_forms:read", directory.routing_form),
     ("GET", "/routing_form_submissions", "routing_forms:read", directory.submissions),
@@ -71,6 +79,8 @@ class CalendlyApi:
     def handle(self, request: Request, *, path: str, base: str) -> Response:
         """Answer a call. The caller holds the lock."""
         self._world.settle()
+        if request.method != "GET":
+            self._world.listings.clear()
         token = self._token(request)
         headers, over = self._spend(token)
         answer: Json | None
@@ -115,28 +125,34 @@ class CalendlyApi:
         found: Handler = handler
         return found, dict(arguments)
 
-    def rate_limited(self, *, path: str, retry_after: float | None) -> Response:
+    def rate_limited(self, request: Request, *, path: str, retry_after: float | None) -> Response:
         """Return a 429 whose headers say that the budget is spent."""
         seconds = 1 if retry_after is None else int(retry_after)
-        limit = self._world.config.calendly_requests_per_minute
-        headers = limit_headers(limit=limit, used=limit, reset=seconds, key="fault")
+        limit, token = self._world.config.calendly_requests_per_minute, self._token(request)
+        key = token.budget_key if token else "anonymous"
+        headers = limit_headers(limit=limit, used=limit, reset=seconds, key=key)
         if retry_after is not None:
             headers["Retry-After"] = str(seconds)
         return reply(ApiError(429).body, status=429, headers=headers)
 
-    def error(self, *, path: str, status: int) -> Response:
-        """Return an error body for a status."""
-        return reply(ApiError(status).body, status=status)
+    def error(self, request: Request, *, path: str, status: int) -> Response:
+        """Return an error for a status."""
+        return self._refused(request, ApiError(status))
 
-    def injected(self, params: Json) -> Response:
+    def injected(self, request: Request, params: Json) -> Response:
         """Return an error with a chosen status, title and message."""
         title, message = params.get("title"), params.get("message")
         error = ApiError(int(params.get("status", 400)), title=title, message=message)
-        return reply(error.body, status=error.status)
+        return self._refused(request, error)
+
+    def _refused(self, request: Request, error: ApiError) -> Response:
+        with self.lock:
+            headers, _ = self._spend(self._token(request))
+        return reply(error.body, status=error.status, headers=headers)
 
     def expire_tokens(self, request: Request) -> Response | None:
         """End every OAuth access token; a personal token is refused for this one request."""
         with self.lock:
             self._world.tokens.expire()
             token = self._world.tokens.find(bearer(request))
-        return self.error(path="", status=401) if token else None
+        return self.error(request, path="", status=401) if token else None

@@ -1,15 +1,15 @@
-"""What people do in Calendly: book, reschedule, cancel, mark a no-show.
+"""What invitees do first: they book a meeting, or a seat in one.
 
 Every function changes the world and announces it; the caller holds the world's lock.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from integrations.sandbox.calendly import locations, messages
-from integrations.sandbox.calendly.errors import ApiError, forbidden, invalid
-from integrations.sandbox.calendly.world import CalendlyWorld, fetch, new_id, tail
-from integrations.sandbox.clock import later, micro, parse_time
+from integrations.sandbox.calendly.errors import invalid
+from integrations.sandbox.calendly.world import CalendlyWorld, fetch, tail
+from integrations.sandbox.clock import later, micro
 from integrations.sandbox.web import Json
 
 TRACKING = (
@@ -53,6 +53,7 @@ def book(world: CalendlyWorld, order: Order) -> Json:
     """Book a meeting, or a seat in a group meeting of that time; return the invitee."""
     if not order.name.strip() or "@" not in order.email:
         raise invalid("invitee", "needs a name and an email")
+    fetch(world.event_types, order.event_type)
     event = _open_group(world, order) or _new_event(world, order)
     if order.guests:
         event["event_guests"] += _guests(order)
@@ -60,22 +61,36 @@ def book(world: CalendlyWorld, order: Order) -> Json:
 
 
 def _open_group(world: CalendlyWorld, order: Order) -> Json | None:
-    if world.limit_of[order.event_type] < 2:
+    event = _group_at(world, order.event_type, start=order.start)
+    if event is None:
         return None
-    uri, start = world.uri("event_types", order.event_type), micro(order.start)
-    for event in world.events.values():
-        same = (event["event_type"], event["start_time"], event["status"])
-        if same == (uri, start, "active"):
-            counter = event["invitees_counter"]
-            if counter["active"] >= counter["limit"]:
-                raise invalid("start_time", "is no longer available")
-            event["updated_at"] = later(event["updated_at"], order.at)
-            return event
-    return None
+    if _is_full(event):
+        raise invalid("start_time", "is no longer available")
+    event["updated_at"] = later(event["updated_at"], order.at)
+    return event
+
+
+def _group_at(world: CalendlyWorld, event_type: str, *, start: datetime) -> Json | None:
+    if world.limit_of[event_type] < 2:
+        return None
+    wanted = (world.uri("event_types", event_type), "active")
+    rows = (world.events[key] for key in world.timetable.at(micro(start)))
+    return next((row for row in rows if (row["event_type"], row["status"]) == wanted), None)
+
+
+def _is_full(event: Json) -> bool:
+    counter = event["invitees_counter"]
+    return bool(counter["active"] >= counter["limit"])
+
+
+def has_room(world: CalendlyWorld, event_type: str, *, start: datetime) -> bool:
+    """Tell whether an invitee can be taken at a time; only a group meeting can be full."""
+    event = _group_at(world, event_type, start=start)
+    return event is None or not _is_full(event)
 
 
 def _new_event(world: CalendlyWorld, order: Order) -> Json:
-    key, event_type = new_id(), fetch(world.event_types, order.event_type)
+    key, event_type = world.new_id(), fetch(world.event_types, order.event_type)
     end = order.end or order.start + timedelta(minutes=event_type["duration"])
     if end <= order.start:
         raise invalid("end_time", "must be after start_time")
@@ -91,7 +106,10 @@ def _new_event(world: CalendlyWorld, order: Order) -> Json:
         "end_time": micro(end),
         "event_type": event_type["uri"],
         "location": locations.build(
-            choice, event_id=key, processing=_conference_delay(world, order) > 0
+            choice,
+            event_id=key,
+            processing=_conference_delay(world, order) > 0,
+            draw=world.draw,
         ),
         "invitees_counter": {"total": 0, "active": 0, "limit": world.limit_of[order.event_type]},
         "created_at": stamp,
@@ -100,6 +118,7 @@ def _new_event(world: CalendlyWorld, order: Order) -> Json:
         "event_guests": [],
         "calendar_event": {"kind": "google", "external_id": key.replace("-", "")[:26]},
     }
+    world.timetable.add(key, start=micro(order.start))
     _await_conference(world, order, key=key)
     return world.events[key]
 
@@ -115,7 +134,7 @@ def _await_conference(world: CalendlyWorld, order: Order, *, key: str) -> None:
 
     def fill() -> None:
         if locations.is_processing(event["location"]):
-            event["location"] = locations.push(event["location"], event_id=key)
+            event["location"] = locations.push(event["location"], event_id=key, draw=world.draw)
             moment = order.at + timedelta(seconds=delay)
             event["updated_at"] = later(event["updated_at"], moment)
 
@@ -150,7 +169,7 @@ def _guests(order: Order) -> list[Json]:
 
 
 def _seat(world: CalendlyWorld, order: Order, *, event: Json) -> Json:
-    key, stamp = new_id(), micro(order.at)
+    key, stamp = world.new_id(), micro(order.at)
     invitee: Json = {
         "uri": f"{event['uri']}/invitees/{key}",
         "email": order.email,
@@ -182,143 +201,4 @@ def _seat(world: CalendlyWorld, order: Order, *, event: Json) -> Json:
     event["invitees_counter"]["total"] += 1
     event["invitees_counter"]["active"] += 1
     messages.announce(world, "invitee.created", invitee=invitee, at=order.at)
-    return invitee
-
-
-def cancel(
-    world: CalendlyWorld,
-    invitee: Json,
-    *,
-    at: datetime,
-    reason: str | None = None,
-    canceler_type: str = "invitee",
-    canceled_by: str | None = None,
-    rescheduled_to: Json | None = None,
-) -> Json:
-    """Cancel one invitee; the meeting ends with its last active one. Return the invitee."""
-    if invitee["status"] == "canceled":
-        raise forbidden("You are not allowed to cancel this event")
-    event = world.events[tail(invitee["event"])]
-    cancellation = {
-        "canceled_by": canceled_by or _canceler(event, invitee, canceler_type),
-        "reason": reason,
-        "canceler_type": canceler_type,
-        "created_at": micro(at),
-    }
-    stamp = later(invitee["updated_at"], at)
-    invitee |= {"status": "canceled", "cancellation": cancellation, "updated_at": stamp}
-    if rescheduled_to:
-        invitee |= {"rescheduled": True, "new_invitee": rescheduled_to["uri"]}
-    event["invitees_counter"]["active"] -= 1
-    event["updated_at"] = later(event["updated_at"], at)
-    if event["invitees_counter"]["active"] == 0:
-        event |= {"status": "canceled", "cancellation": cancellation}
-    messages.announce(world, "invitee.canceled", invitee=invitee, at=at)
-    return invitee
-
-
-def _canceler(event: Json, invitee: Json, canceler_type: str) -> str:
-    if canceler_type == "host":
-        return str(event["event_memberships"][0]["user_name"])
-    return str(invitee["name"])
-
-
-def cancel_event(
-    world: CalendlyWorld, event: Json, *, at: datetime, reason: str | None, canceled_by: str
-) -> Json:
-    """Cancel a whole meeting as its host; return the cancellation."""
-    rows = [world.invitees[key] for key in world.invitees_of[tail(event["uri"])]]
-    active = [row for row in rows if row["status"] == "active"]
-    if not active:
-        raise forbidden("You are not allowed to cancel this event")
-    for invitee in active:
-        cancel(
-            world,
-            invitee,
-            at=at,
-            reason=reason,
-            canceler_type="host",
-            canceled_by=canceled_by,
-        )
-    cancellation: Json = event["cancellation"]
-    return cancellation
-
-
-def reschedule(
-    world: CalendlyWorld,
-    invitee: Json,
-    *,
-    start: datetime,
-    at: datetime,
-    end: datetime | None = None,
-    reason: str | None = None,
-    canceler_type: str = "invitee",
-) -> Json:
-    """Move an invitee to another time: a new invitee in a new meeting, which is returned."""
-    if invitee["status"] == "canceled":
-        raise ApiError(403, message="This event was canceled")
-    event = world.events[tail(invitee["event"])]
-    order = _same_again(invitee, event, start=start, at=at, end=end)
-    with messages.together(world):
-        successor = book(world, order)
-        cancel(
-            world,
-            invitee,
-            at=at,
-            reason=reason,
-            canceler_type=canceler_type,
-            rescheduled_to=successor,
-        )
-    return successor
-
-
-def _same_again(
-    invitee: Json, event: Json, *, start: datetime, at: datetime, end: datetime | None
-) -> Order:
-    length = parse_time(event["end_time"]) - parse_time(event["start_time"])
-    location = event["location"] or {}
-    order = Order(
-        event_type=tail(event["event_type"]),
-        name=invitee["name"],
-        email=invitee["email"],
-        start=start,
-        end=end or start + length,
-        at=at,
-        old_invitee=invitee["uri"],
-    )
-    return replace(
-        order,
-        first_name=invitee["first_name"],
-        last_name=invitee["last_name"],
-        timezone=invitee["timezone"],
-        text_reminder_number=invitee["text_reminder_number"],
-        answers=[dict(answer) for answer in invitee["questions_and_answers"]],
-        tracking=dict(invitee["tracking"]),
-        guests=[guest["email"] for guest in event["event_guests"]],
-        location={"kind": location["type"], **location} if location else None,
-        host=tail(event["event_memberships"][0]["user"]),
-        payment=invitee["payment"],
-        scheduling_method=invitee["scheduling_method"],
-        routing_form_submission=invitee["routing_form_submission"],
-    )
-
-
-def mark_no_show(world: CalendlyWorld, invitee: Json, *, at: datetime) -> Json:
-    """Mark an invitee as absent; return the no-show. Moves no `updated_at`."""
-    if invitee["no_show"]:
-        raise invalid("invitee", "is already marked as a no-show")
-    key, stamp = new_id(), micro(at)
-    uri = world.uri("invitee_no_shows", key)
-    world.no_shows[key] = {"uri": uri, "invitee": invitee["uri"], "created_at": stamp}
-    invitee["no_show"] = {"uri": uri, "created_at": stamp}
-    messages.announce(world, "invitee_no_show.created", invitee=invitee, at=at)
-    return world.no_shows[key]
-
-
-def unmark_no_show(world: CalendlyWorld, no_show: Json, *, at: datetime) -> Json:
-    """Take a no-show back; return the invitee. Moves no `updated_at`."""
-    invitee = world.invitees[tail(no_show["invitee"])]
-    del world.no_shows[tail(no_show["uri"])]
-    invitee["no_show"] = None
-    messages.announce(world, "invitee_no_show.deleted", invitee=invitee, at=at)
     return invitee

@@ -38,7 +38,7 @@ class Call:
         try:
             return read_object(self.request)
         except ValueError as error:
-            raise ApiError(400, message="The request body is not valid JSON.") from error
+            raise ApiError(400) from error
 
     def needed(self, name: str) -> str:
         """Return a query parameter. Raises ApiError 400 when it is missing."""

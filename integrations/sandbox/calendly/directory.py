@@ -1,5 +1,6 @@
-"""Answers about people, event types, groups and routing forms."""
+"""Answers about people, event types and routing forms."""
 
+from integrations.sandbox.calendly import removals
 from integrations.sandbox.calendly.call import Call
 from integrations.sandbox.calendly.errors import forbidden, insufficient_scope, invalid_all
 from integrations.sandbox.calendly.paging import ordered, page
@@ -64,6 +65,14 @@ def membership(call: Call, key: str) -> Json:
     return resource(row)
 
 
+def remove_membership(call: Call, key: str) -> None:
+    """Remove a member from the organization."""
+    row = fetch(call.world.memberships, key)
+    if not call.is_admin:
+        raise forbidden()
+    removals.remove_member(call.world, tail(row["user"]["uri"]))
+
+
 def event_types(call: Call) -> Json:
     """List the event types of the organization or of a user; deleted ones are left out."""
     query, world = call.query, call.world
@@ -94,15 +103,10 @@ def event_type_memberships(call: Call) -> Json:
     row = fetch(call.world.event_types, key)
     hosts = [
         {"event_type": row["uri"], "member": member}
-        for member in (call.world.users[host] for host in call.world.hosts_of[key])
+        for member in (call.world.users.get(host) for host in call.world.hosts_of[key])
+        if member
     ]
     return page(call, hosts)
-
-
-def groups(call: Call) -> Json:
-    """List groups: the sandbox's organization has none."""
-    call.require_organization(call.needed("organization"))
-    return page(call, [])
 
 
 def routing_forms(call: Call) -> Json:

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from integrations.sandbox.calendly import bookings, locations, messages
-from integrations.sandbox.calendly.world import CalendlyWorld, fetch, new_id, tail
+from integrations.sandbox.calendly.world import CalendlyWorld, fetch, tail
 from integrations.sandbox.clock import later, micro
 from integrations.sandbox.web import Json
 
@@ -15,7 +15,9 @@ def edit_event(world: CalendlyWorld, event: Json, changes: Json, *, at: datetime
             event[name] = changes[name]
     if "location" in changes:
         key = tail(event["uri"])
-        event["location"] = locations.build(changes["location"], event_id=key, processing=False)
+        event["location"] = locations.build(
+            changes["location"], event_id=key, processing=False, draw=world.draw
+        )
     if "guests" in changes:
         stamp = micro(at)
         event["event_guests"] = [
@@ -63,7 +65,7 @@ def submit_form(
     tracking: Json | None = None,
 ) -> Json:
     """Record a routing form's submission and announce it. `answers` go by question name."""
-    key, stamp = new_id(), micro(at)
+    key, stamp = world.new_id(), micro(at)
     world.submissions[key] = {
         "uri": world.uri("routing_form_submissions", key),
         "routing_form": form["uri"],

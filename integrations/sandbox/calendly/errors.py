@@ -15,7 +15,10 @@ TITLES = {
     409: ("Already Exists", "The resource already exists"),
     424: ("External Calendar Error", "There is a problem accessing your calendar."),
     429: ("Too Many Requests", "Rate limit exceeded"),
-    500: ("Internal Server Error", "The server encountered an unexpected condition."),
+    500: (
+        "Internal Server Error",
+        "The server encountered an unexpected condition that prevented it from fulfilling the request.",
+    ),
 }
 
 

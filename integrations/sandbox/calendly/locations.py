@@ -16,14 +16,18 @@ CONFERENCES = {
 }
 
 
-def build(choice: Json | None, *, event_id: str, processing: bool) -> Json | None:
+def build(
+    choice: Json | None, *, event_id: str, processing: bool, draw: random.Random
+) -> Json | None:
     """Return a scheduled event's location for an event type's `{kind, location}`."""
     if choice is None:
         return None
     kind = str(choice.get("kind") or choice.get("type") or "custom")
     if kind in CONFERENCES:
         location: Json = {"type": CONFERENCES[kind], "status": "processing", "join_url": None}
-        return location if processing else push(location, event_id=event_id)
+        if kind != "google_conference":
+            location["data"] = None
+        return location if processing else push(location, event_id=event_id, draw=draw)
     location = {"type": kind, "location": choice.get("location")}
     if choice.get("additional_info"):
         location["additional_info"] = choice["additional_info"]
@@ -35,10 +39,10 @@ def is_processing(location: Any) -> bool:
     return isinstance(location, dict) and location.get("status") == "processing"
 
 
-def push(location: Json, *, event_id: str) -> Json:
+def push(location: Json, *, event_id: str, draw: random.Random) -> Json:
     """Return the location with its conference link and data filled."""
     kind = str(location["type"])
-    number = random.randint(10**10, 10**11 - 1)
+    number = draw.randint(10**10, 10**11 - 1)
     filled = {"type": kind, "status": "pushed", "join_url": _link(kind, number, event_id)}
     if kind == "google_conference":
         return filled
@@ -65,7 +69,14 @@ def _data(kind: str, number: int) -> Json | None:
             "password": "harbor",
         },
         "microsoft_teams_conference": None,
-        "webex_conference": {"id": str(number), "telephony": None, "password": "harbor"},
-        "gotomeeting": {"uniqueMeetingId": number, "conferenceCallInfo": None},
+        "webex_conference": {
+            "id": str(number),
+            "telephony": {"callInNumbers": []},
+            "password": "harbor",
+        },
+        "gotomeeting": {
+            "uniqueMeetingId": number,
+            "conferenceCallInfo": f"Call +1 555 0100, {number}",
+        },
     }
     return data[kind]

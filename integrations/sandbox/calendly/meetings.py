@@ -3,16 +3,17 @@
 Source: https://developer.calendly.com/api-docs (scheduled events, Scheduling API).
 """
 
-from collections.abc import Callable
+from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Any
 
-from integrations.sandbox.calendly import bookings
+from integrations.sandbox.calendly import bookings, changes, groups
 from integrations.sandbox.calendly.call import Call, instant, require_keys
 from integrations.sandbox.calendly.directory import resource
 from integrations.sandbox.calendly.errors import ApiError, forbidden, invalid, invalid_all
-from integrations.sandbox.calendly.paging import ordered, page
-from integrations.sandbox.calendly.world import fetch, tail
-from integrations.sandbox.clock import parse_time
+from integrations.sandbox.calendly.paging import order_of, ordered, page
+from integrations.sandbox.calendly.world import CalendlyWorld, fetch, tail
+from integrations.sandbox.clock import micro
 from integrations.sandbox.web import Json
 
 STATUSES = ("active", "canceled")
@@ -21,67 +22,98 @@ MAX_REASON = 10_000
 
 
 def events(call: Call) -> Json:
-    """List meetings of a user or of the organization."""
-    query = call.query
-    host = _whose(call)
-    status = call.choice("status", STATUSES)
-    in_window = _window(call)
-    email = query.get("invitee_email", "").lower()
-    rows = [
-        row
-        for row in call.world.events.values()
-        if (host is None or _hosted_by(row, host))
-        and (not status or row["status"] == status)
-        and (not email or email in _emails(call, row))
-        and in_window(row)
-    ]
-    rows = [] if query.get("group") else rows
-    return page(call, ordered(call, rows, keys=("start_time",), default="start_time:asc"))
+    """List meetings of a user, of a group's members or of the organization."""
+    wanted = _Wanted(
+        hosts=_whose(call),
+        status=call.choice("status", STATUSES),
+        email=call.query.get("invitee_email", "").lower(),
+        first=_bound(call, "min_start_time"),
+        last=_bound(call, "max_start_time"),
+        descending=order_of(call, keys=("start_time",), default="start_time:asc")[1],
+    )
+    answer = page(call, _found(call.world, wanted))
+    answer["collection"] = [call.world.events[key] for key in answer["collection"]]
+    return answer
 
 
-def _whose(call: Call) -> str | None:
-    """Return whose meetings may be listed; None is everybody's."""
+@dataclass(frozen=True, kw_only=True)
+class _Wanted:
+    """The filters of a list of meetings; empty ones let everything pass."""
+
+    hosts: frozenset[str] | None
+    status: str
+    email: str
+    first: str | None
+    last: str | None
+    descending: bool
+
+    def passes(self, world: CalendlyWorld, key: str) -> bool:
+        row = world.events[key]
+        return (
+            (self.hosts is None or _hosted_by(row, self.hosts))
+            and self.status in ("", row["status"])
+            and (not self.email or self.email in _emails(world, key))
+        )
+
+
+def _found(world: CalendlyWorld, wanted: _Wanted) -> list[str]:
+    """Return the meetings in order; kept for the next pages until something changes."""
+    if wanted not in world.listings:
+        keys = world.timetable.between(wanted.first, wanted.last)
+        if wanted.hosts is not None or wanted.status or wanted.email:
+            keys = [key for key in keys if wanted.passes(world, key)]
+        world.listings[wanted] = keys[::-1] if wanted.descending else keys
+    return world.listings[wanted]
+
+
+def _whose(call: Call) -> frozenset[str] | None:
+    """Return the URIs of the hosts whose meetings may be listed; None is everybody's."""
     query = call.query
     if not any(query.get(name) for name in ("user", "organization", "group")):
         names = ("user", "organization", "group")
         raise invalid_all([(name, "one of these is required") for name in names])
     if query.get("organization"):
         call.require_organization(query["organization"])
-    if not query.get("user"):
-        return None
-    host = call.require_user(query["user"])
-    if host != call.token.user and not query.get("organization"):
+    named = [
+        find(call, query[name])
+        for name, find in (("group", _group), ("user", _user))
+        if query.get(name)
+    ]
+    return frozenset.intersection(*named) if named else None
+
+
+def _group(call: Call, uri: str) -> frozenset[str]:
+    groups.require_leader(call, fetch(call.world.groups, tail(uri)))
+    return frozenset(call.world.uri("users", key) for key in call.world.group_members(uri))
+
+
+def _user(call: Call, uri: str) -> frozenset[str]:
+    host = call.require_user(uri)
+    if host != call.token.user and not call.query.get("organization"):
         raise forbidden(
             "Please also specify organization when requesting events for a user within your"
             " organization."
         )
-    return host
+    return frozenset({call.world.uri("users", host)})
 
 
-def _window(call: Call) -> Callable[[Json], bool]:
-    first, last = call.query.get("min_start_time"), call.query.get("max_start_time")
-    low = instant("min_start_time", first) if first else None
-    high = instant("max_start_time", last) if last else None
-
-    def inside(row: Json) -> bool:
-        start = parse_time(row["start_time"])
-        return (low is None or start >= low) and (high is None or start <= high)
-
-    return inside
+def _bound(call: Call, name: str) -> str | None:
+    given = call.query.get(name)
+    return micro(instant(name, given)) if given else None
 
 
-def _hosted_by(row: Json, user: str) -> bool:
-    return any(tail(host["user"]) == user for host in row["event_memberships"])
+def _hosted_by(row: Json, users: Collection[str]) -> bool:
+    return any(host["user"] in users for host in row["event_memberships"])
 
 
-def _emails(call: Call, row: Json) -> set[str]:
-    keys = call.world.invitees_of[tail(row["uri"])]
-    return {call.world.invitees[key]["email"].lower() for key in keys}
+def _emails(world: CalendlyWorld, key: str) -> set[str]:
+    return {world.invitees[one]["email"].lower() for one in world.invitees_of[key]}
 
 
 def _visible(call: Call, key: str) -> Json:
     row = fetch(call.world.events, key)
-    if not call.is_admin and not _hosted_by(row, call.token.user):
+    seen = {call.world.uri("users", user) for user in groups.led_by(call)}
+    if not call.is_admin and not _hosted_by(row, seen):
         raise forbidden("You are not allowed to view this event")
     return row
 
@@ -119,8 +151,10 @@ def cancel(call: Call, key: str) -> Json:
     if reason is not None and (not isinstance(reason, str) or len(reason) > MAX_REASON):
         raise invalid("reason", f"must be text of at most {MAX_REASON} characters")
     world = call.world
+    if row["start_time"] < world.stamp():
+        raise forbidden("Event in the past")
     name = world.users[call.token.user]["name"]
-    cancellation = bookings.cancel_event(
+    cancellation = changes.cancel_event(
         world, row, at=world.clock.now(), reason=reason, canceled_by=name
     )
     return resource(cancellation)
@@ -193,7 +227,7 @@ def create_no_show(call: Call) -> Json:
     require_keys(body, "invitee")
     row = fetch(call.world.invitees, tail(body["invitee"]))
     _visible(call, tail(row["event"]))
-    return resource(bookings.mark_no_show(call.world, row, at=call.world.clock.now()))
+    return resource(changes.mark_no_show(call.world, row, at=call.world.clock.now()))
 
 
 def no_show(call: Call, key: str) -> Json:
@@ -204,4 +238,4 @@ def no_show(call: Call, key: str) -> Json:
 def delete_no_show(call: Call, key: str) -> None:
     """Take a no-show back."""
     row = fetch(call.world.no_shows, key)
-    bookings.unmark_no_show(call.world, row, at=call.world.clock.now())
+    changes.unmark_no_show(call.world, row, at=call.world.clock.now())

@@ -56,8 +56,10 @@ def publish(
     world: CalendlyWorld, event: str, *, payload: Json, hosts: list[str], at: datetime
 ) -> None:
     """Send a webhook to every active subscription that asks for the event and covers a host."""
+    if world.muted:
+        return
     for key, subscription in world.subscriptions.items():
-        if subscription["state"] == "active" and covers(subscription, event, hosts=hosts):
+        if subscription["state"] == "active" and covers(world, subscription, event, hosts=hosts):
             body = encode(envelope(event, payload, creator=subscription["creator"], at=at))
             world.sender.publish(
                 subscription=key,
@@ -67,6 +69,16 @@ def publish(
                 body=body,
                 signing_key=world.signing_keys[key],
             )
+
+
+@contextlib.contextmanager
+def silence(world: CalendlyWorld, *, when: bool = True) -> Iterator[None]:
+    """Announce nothing of what happens inside, as if every webhook of it were lost."""
+    before, world.muted = world.muted, world.muted or when
+    try:
+        yield
+    finally:
+        world.muted = before
 
 
 @contextlib.contextmanager
@@ -80,13 +92,15 @@ def together(world: CalendlyWorld) -> Iterator[None]:
         yield
 
 
-def covers(subscription: Json, event: str, *, hosts: list[str]) -> bool:
+def covers(world: CalendlyWorld, subscription: Json, event: str, *, hosts: list[str]) -> bool:
     """Tell whether a subscription asks for an event of one of these hosts."""
     if event not in subscription["events"]:
         return False
     if subscription["scope"] == "organization":
         return True
-    return subscription["scope"] == "user" and tail(subscription["user"]) in hosts
+    if subscription["scope"] == "group":
+        return not world.group_members(subscription["group"]).isdisjoint(hosts)
+    return tail(subscription["user"]) in hosts
 
 
 def envelope(event: str, payload: Json, *, creator: str, at: datetime) -> Json:

@@ -50,7 +50,7 @@ class CalendlyAuth:
         """Answer a call. The caller holds the lock."""
         route = self._routes.get((request.method, path.rstrip("/")))
         if route is None:
-            return self.error(path=path, status=404)
+            return self.error(request, path=path, status=404)
         try:
             return route(request)
         except OAuthError as error:
@@ -174,28 +174,28 @@ class CalendlyAuth:
         self._world.tokens.revoke(form.get("token", ""))
         return reply({})
 
-    def rate_limited(self, *, path: str, retry_after: float | None) -> Response:
+    def rate_limited(self, request: Request, *, path: str, retry_after: float | None) -> Response:
         """Return a 429."""
         error = OAuthError("rate_limited", "Too many requests.", status=429)
         headers = {} if retry_after is None else {"Retry-After": str(int(retry_after))}
         return reply(error.body, status=429, headers=headers)
 
-    def error(self, *, path: str, status: int) -> Response:
+    def error(self, request: Request, *, path: str, status: int) -> Response:
         """Return an error body for a status."""
         names = {400: "invalid_request", 401: "invalid_client", 404: "not_found"}
         error = OAuthError(names.get(status, "server_error"), "The request failed.")
         return reply(error.body, status=status)
 
-    def injected(self, params: Json) -> Response:
+    def injected(self, request: Request, params: Json) -> Response:
         """Return an error chosen by a fault switch."""
-        return self.error(path="", status=int(params.get("status", 400)))
+        return self.error(request, path="", status=int(params.get("status", 400)))
 
     def expire_tokens(self, request: Request) -> Response | None:
         """End every OAuth access token; the request itself is then answered as usual."""
         with self.lock:
             self._world.tokens.expire()
             token = self._world.tokens.find(bearer(request))
-        return self.error(path="", status=401) if token else None
+        return self.error(request, path="", status=401) if token else None
 
 
 def _problem(query: Form) -> str | None:

@@ -6,12 +6,12 @@ Source: https://developer.calendly.com/api-docs (webhook subscriptions).
 from typing import Any
 from urllib.parse import urlsplit
 
-from integrations.sandbox.calendly import messages
+from integrations.sandbox.calendly import groups, messages
 from integrations.sandbox.calendly.call import Call, require_keys
 from integrations.sandbox.calendly.directory import resource
 from integrations.sandbox.calendly.errors import ApiError, forbidden, invalid, not_found
 from integrations.sandbox.calendly.paging import ordered, page
-from integrations.sandbox.calendly.world import fetch, new_id, tail
+from integrations.sandbox.calendly.world import fetch, tail
 from integrations.sandbox.web import Json
 
 SCOPES = ("organization", "user", "group")
@@ -21,13 +21,15 @@ def create(call: Call) -> Json:
     """Subscribe a URL to events. The signing key is kept and never shown."""
     body = call.body()
     require_keys(body, "url", "events", "organization", "scope")
+    if not call.world.config.calendly_plan_allows_webhooks:
+        raise forbidden("Please upgrade your Calendly account to Professional")
     _check_target(body)
     _check_events(call, body["events"], scope=body["scope"])
     _check_scope(call, body)
     world, now = call.world, call.world.stamp()
     if any(row["callback_url"] == body["url"] for row in world.subscriptions.values()):
         raise ApiError(409, message="Hook with this url already exists")
-    key = new_id()
+    key = world.new_id()
     world.signing_keys[key] = body.get("signing_key") or _app_key(call)
     world.subscriptions[key] = {
         "uri": world.uri("webhook_subscriptions", key),
@@ -73,10 +75,10 @@ def _check_events(call: Call, events: Any, *, scope: str) -> None:
 
 
 def _check_scope(call: Call, body: Json) -> None:
-    call.require_organization(body["organization"], admin=body["scope"] != "user")
+    call.require_organization(body["organization"], admin=body["scope"] == "organization")
     if body["scope"] == "group":
         require_keys(body, "group")
-        raise not_found()
+        groups.require_leader(call, fetch(call.world.groups, tail(body["group"])))
     if body["scope"] == "user":
         require_keys(body, "user")
         if call.require_user(body["user"]) != call.token.user and not call.is_admin:
@@ -90,6 +92,8 @@ def listing(call: Call) -> Json:
     scope = call.choice("scope", SCOPES)
     call.require_organization(organization, admin=scope == "organization")
     wanted = call.needed(scope)
+    if scope == "group":
+        groups.require_leader(call, fetch(call.world.groups, tail(wanted)))
     if scope == "user" and call.require_user(wanted) != call.token.user and not call.is_admin:
         raise forbidden()
     rows = [
@@ -115,8 +119,9 @@ def delete(call: Call, key: str) -> None:
 
 def _own(call: Call, key: str) -> Json:
     row = fetch(call.world.subscriptions, key)
-    own = tail(row["user"] or "") == call.token.user
-    if not own and not call.is_admin:
+    if row["scope"] == "group":
+        groups.require_leader(call, fetch(call.world.groups, tail(row["group"])))
+    elif tail(row["user"] or "") != call.token.user and not call.is_admin:
         raise forbidden()
     return row
 

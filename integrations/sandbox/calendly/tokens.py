@@ -139,6 +139,11 @@ class TokenBook:
         if grant is not None and grant.client != PAT_CLIENT:
             self._forget(grant)
 
+    def forget_user(self, user: str) -> None:
+        """Forget every token of a user."""
+        self.access = {value: row for value, row in self.access.items() if row.user != user}
+        self.refresh = {value: row for value, row in self.refresh.items() if row.user != user}
+
     def _forget(self, grant: Grant) -> None:
         same = (grant.client, grant.user)
         self.access = {

@@ -2,17 +2,21 @@
 
 import { call, el } from "/page/dom.js";
 
-const REQUESTS = ["latency", "rate_limited", "error", "timeout", "drop_before", "drop_after", "token_expired", "token_revoked"];
+const REQUESTS = ["latency", "rate_limited", "error", "timeout", "drop_before", "drop_after", "token_expired", "token_revoked", "broken_json"];
 const KINDS = {
   salesforce: [...REQUESTS, "salesforce_error"],
   slack: [...REQUESTS, "slack_error"],
-  calendly: REQUESTS,
+  webhook: REQUESTS,
+  rest: [...REQUESTS, "rest_error"],
+  email: REQUESTS.filter((kind) => kind !== "broken_json"),
+  calendly: [...REQUESTS, "calendly_error", "broken_object", "page_token_expired"],
   calendly_auth: REQUESTS,
   webhooks: ["duplicate", "delay", "reorder", "drop", "bad_signature", "stale_signature", "disabled_subscription"],
 };
 const PARAMS = {
   latency: "seconds=2", rate_limited: "retry_after=5", error: "status=503 body=html", timeout: "seconds=20",
-  salesforce_error: "errorCode=UNABLE_TO_LOCK_ROW", slack_error: "code=fatal_error",
+  calendly_error: "status=403", broken_object: "key=start_time index=0",
+  salesforce_error: "errorCode=UNABLE_TO_LOCK_ROW", slack_error: "code=fatal_error", rest_error: "status=422",
   duplicate: "copies=2", delay: "seconds=5", reorder: "messages=1", stale_signature: "seconds=600",
 };
 

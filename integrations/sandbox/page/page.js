@@ -5,7 +5,7 @@ import { faultForm } from "/page/faults.js";
 import * as panels from "/page/panels.js";
 
 const TABS = {
-  salesforce: "Salesforce", slack: "Slack", webhooks: "Webhooks", requests: "Requests", faults: "Faults",
+  salesforce: "Salesforce", slack: "Slack", mail: "Mail", receiver: "Receiver", rest: "REST", webhooks: "Webhooks", requests: "Requests", faults: "Faults",
 };
 const form = document.querySelector("#book");
 const panel = document.querySelector("#panel");

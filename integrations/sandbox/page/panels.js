@@ -1,9 +1,9 @@
-// The tabs on the right: what Salesforce and Slack hold, what was sent and asked, and the fault switches.
+// The tabs on the right: what each service holds, what was sent and asked, and the fault switches.
 
 import { call, cell, day, el, empty, table, tag, time } from "/page/dom.js";
 
 const HIDDEN = new Set(["attributes", "IsDeleted", "CreatedById", "SystemModstamp", "Id", "Name", "Subject"]);
-const SEEDED = new Set(["User", "Account", "Campaign"]);
+const SEEDED = new Set(["User", "Organization", "Account", "Campaign"]);
 
 export async function salesforce() {
   const records = await call("GET", "/salesforce/records");
@@ -24,13 +24,23 @@ function record(kind, row) {
 }
 
 export async function slack() {
-  const messages = await call("GET", "/slack/messages");
+  const [messages, whispers] = await Promise.all([call("GET", "/slack/messages"), call("GET", "/slack/whispers")]);
   if (!messages.length) return [empty("No message yet.")];
   const channels = Map.groupBy
     ? Map.groupBy(messages, (one) => one.channel_name || one.channel)
     : grouped(messages);
   return [...channels].map(([name, rows]) =>
-    el("div", { class: "card" }, el("h2", {}, `# ${name}`), threads(rows)));
+    el("div", { class: "card" }, el("h2", {}, `# ${name}`), whispers.filter((one) => one.channel === rows[0].channel).slice(-3).map(whisper),
+      threads(rows)));
+}
+
+function whisper(one) {
+  return el("div", { class: "message whisper" }, el("span", { class: "soft" }, `Only ${one.user} sees this, ${time(sentAt(one))}`),
+    el("div", { class: "block" }, mrkdwn(one.text)));
+}
+
+function sentAt(one) {
+  return new Date(Number(one.ts.split(".")[0]) * 1000).toISOString();
 }
 
 function grouped(messages) {
@@ -52,29 +62,39 @@ function threads(rows) {
 }
 
 function message(one, look = "") {
-  const sent = new Date(Number(one.ts.split(".")[0]) * 1000).toISOString();
+  const sent = sentAt(one);
   return el("div", { class: `message ${look}` },
     el("span", { class: "who" }, one.bot_id ? "Calsync" : one.user),
     el("span", { class: "soft" }, time(sent), one.edited ? " (edited)" : ""),
-    one.blocks ? one.blocks.map(block) : el("div", { class: "block" }, mrkdwn(one.text)),
+    one.blocks ? one.blocks.map((part) => block(part, one)) : el("div", { class: "block" }, mrkdwn(one.text)),
     (one.attachments ?? []).map((part) => el("div", { class: "block" }, mrkdwn(part.text ?? part.fallback ?? ""))));
 }
 
-function block(one) {
+function block(one, message) {
   if (one.type === "divider") return el("hr");
   if (one.type === "header") return el("div", { class: "block header" }, one.text.text);
   if (one.type === "context") return el("div", { class: "block context" }, one.elements.map((part) => el("span", {}, words(part))));
-  if (one.type === "actions") return el("div", { class: "buttons" }, one.elements.map(button));
+  if (one.type === "actions") return el("div", { class: "buttons" }, one.elements.map((part) => button(part, message)));
   if (one.type === "section") {
     return el("div", { class: "block" }, one.text && words(one.text),
       one.fields && el("div", { class: "fields" }, one.fields.map((part) => el("div", {}, words(part)))),
-      one.accessory?.type === "button" && el("div", { class: "buttons" }, button(one.accessory)));
+      one.accessory?.type === "button" && el("div", { class: "buttons" }, button(one.accessory, message)));
   }
   return el("div", { class: "block soft" }, typeof one.text === "string" ? one.text : `[${one.type}]`);
 }
 
-function button(part) {
-  return el("span", { class: "button-look", title: part.url ?? part.value }, part.text?.text ?? part.type);
+function button(part, message) {
+  const label = part.text?.text ?? part.type;
+  if (part.url) return el("a", { class: "button-look", href: part.url, target: "_blank", rel: "noreferrer" }, label);
+  return el("button", { class: "button-look", title: part.value, onclick: () => press(part, message) }, label);
+}
+
+// Presses as Olivia; the question that Slack would ask first is the browser's here.
+async function press(part, message) {
+  if (part.confirm && !window.confirm(`${part.confirm.title.text}\n${part.confirm.text.text}`)) return;
+  const { channel, ts } = message;
+  const { status, error } = await call("POST", "/slack/press", { channel, ts, action_id: part.action_id, base: location.origin });
+  if (status !== 200) window.alert(`The app answered ${status || error}.`);
 }
 
 function words(part) {
@@ -106,6 +126,43 @@ function reference(inner) {
 
 function plain(text) {
   return text.replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&amp;", "&");
+}
+
+export async function receiver() {
+  const messages = await call("GET", "/webhook/messages?limit=100");
+  if (!messages.length) return [empty("No signed message yet.")];
+  return messages.reverse().map((one) =>
+    el("details", { class: "card", "data-key": `${one.id} ${one.at}` },
+      el("summary", {}, el("strong", {}, one.body.type ?? ""), " ", el("code", {}, one.id), " ", el("span", { class: "soft" }, time(one.at))),
+      el("pre", {}, JSON.stringify(one.body, null, 2))));
+}
+
+export async function mail() {
+  const mails = await call("GET", "/email/mails");
+  if (!mails.length) return [empty("No message yet.")];
+  return mails.slice(-50).reverse().map((one) => el("details", { class: "card", "data-key": one.number },
+    el("summary", {}, el("strong", {}, one.subject), " ", el("span", { class: "soft" }, `to ${one.rcpt_to.join(", ")}, ${time(one.at)}`),
+      one.calendar ? [" ", tag("invitation", "good")] : ""),
+    el("pre", {}, one.text), one.calendar ? el("pre", { class: "soft" }, one.calendar) : ""));
+}
+
+// Who works there from the start; what Calsync makes comes above them.
+const THERE_BEFORE = new Set(["accounts", "users", "opportunities"]);
+
+export async function rest() {
+  const tables = Object.entries(await call("GET", "/rest/state")).filter(([, rows]) => rows.length);
+  tables.sort(([a], [b]) => THERE_BEFORE.has(a) - THERE_BEFORE.has(b));
+  return tables.flatMap(([name, rows]) => [
+    el("h3", {}, `${name.replaceAll("_", " ")} `, el("span", { class: "count" }, rows.length)),
+    ...rows.slice(-50).reverse().map((row) => object(name, row)),
+  ]);
+}
+
+function object(table, row) {
+  const title = row.title ?? row.email ?? row.subject ?? row.name ?? row.event_name;
+  return el("details", { class: "card", "data-key": `${table} ${row.id}` },
+    el("summary", {}, title ? [el("strong", {}, title), " "] : "", row.id ? el("code", {}, row.id) : ""),
+    el("pre", {}, JSON.stringify(row, null, 2)));
 }
 
 const LOOKS = { delivered: "good", failed: "bad", gave_up: "bad", dropped: "warn" };

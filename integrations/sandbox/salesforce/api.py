@@ -8,6 +8,7 @@ from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
 from integrations.sandbox.salesforce import auth, composite, sobjects
+from integrations.sandbox.salesforce.authorize import authorize
 from integrations.sandbox.salesforce.call import Call
 from integrations.sandbox.salesforce.errors import SalesforceError
 from integrations.sandbox.salesforce.org import SalesforceOrg
@@ -18,6 +19,7 @@ ROUTES: list[tuple[str, str, Handler]] = [
     ("GET", "/", sobjects.resources),
     ("GET", "/limits", sobjects.limits),
     ("GET", "/query", sobjects.query),
+    ("GET", "/queryAll", sobjects.query_all),
     ("GET", "/query/<locator>-<int:start>", sobjects.query_more),
     ("GET", "/sobjects", sobjects.objects),
     ("POST", "/sobjects/<name>", sobjects.create),
@@ -60,14 +62,24 @@ class SalesforceApi:
 
     def handle(self, request: Request, *, path: str, base: str) -> Response:
         """Answer a call. The caller holds the lock."""
-        if path.rstrip("/") == "/services/oauth2/token" and request.method == "POST":
-            return auth.token(self._org, request, base=base)
+        if path.startswith("/services/oauth2/"):
+            return self._authorized(request, path=path.rstrip("/"), base=base)
         if path.rstrip("/") == "/services/data":
             return sobjects.versions()
         response = self._checked(request, path)
         used, most = self._org.calls, self._org.config.salesforce_daily_limit
         response.headers["Sforce-Limit-Info"] = f"api-usage={used}/{most}"
         return response
+
+    def _authorized(self, request: Request, *, path: str, base: str) -> Response:
+        match request.method, path.rpartition("/")[2]:
+            case "POST", "token":
+                return auth.token(self._org, request, base=base)
+            case "POST", "revoke":
+                return auth.revoke(self._org, request)
+            case "GET", "authorize":
+                return authorize(self._org, request)
+        return self.error(request, path=path, status=404)
 
     def _checked(self, request: Request, path: str) -> Response:
         revoked = self._org.faults.standing(service="salesforce", kind="token_revoked")
@@ -103,14 +115,14 @@ class SalesforceApi:
         found: Handler = handler
         return found, dict(arguments)
 
-    def rate_limited(self, *, path: str, retry_after: float | None) -> Response:
+    def rate_limited(self, request: Request, *, path: str, retry_after: float | None) -> Response:
         """Return a 429."""
-        response = self.error(path=path, status=429)
+        response = self.error(request, path=path, status=429)
         if retry_after is not None:
             response.headers["Retry-After"] = str(int(retry_after))
         return response
 
-    def error(self, *, path: str, status: int) -> Response:
+    def error(self, request: Request, *, path: str, status: int) -> Response:
         """Return an error body for a status."""
         if path.startswith("/services/oauth2"):
             body = {"error": "unknown_error", "error_description": "retry your request"}
@@ -118,7 +130,7 @@ class SalesforceApi:
         code = FALLBACK_CODES.get(status, "UNKNOWN_EXCEPTION")
         return reply(SalesforceError(code).body(), status=status)
 
-    def injected(self, params: Json) -> Response:
+    def injected(self, request: Request, params: Json) -> Response:
         """Return an error with a chosen code, message, fields and status."""
         error = SalesforceError(
             str(params.get("errorCode", "UNKNOWN_EXCEPTION")),
@@ -132,7 +144,7 @@ class SalesforceApi:
     def expire_tokens(self, request: Request) -> Response | None:
         """End every session; the request itself is then answered as usual."""
         with self.lock:
-            self._org.tokens.clear()
+            self._org.tokens.end_sessions()
         return None
 
 

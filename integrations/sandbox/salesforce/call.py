@@ -43,8 +43,21 @@ class Call:
         )
 
     def shown(self, name: str, record: Json, fields: list[str] | None = None) -> dict[str, Any]:
-        """Return a record as answers carry it, with its type and address."""
+        """Return a record as answers carry it, with its type and address; `Owner.Name` lies inside `Owner`."""
         url = f"{self.root}/sobjects/{name}/{record['Id']}"
-        names = fields if fields is not None else list(record)
-        values = {field: record[field] for field in names}
+        values: Json = {}
+        for field in fields if fields is not None else list(record):
+            parent, dot, rest = field.partition(".")
+            if dot:
+                self._show_parent(values, parent, rest, key=record[f"{parent}Id"])
+            else:
+                values[field] = record[field]
         return {"attributes": {"type": name, "url": url}, **values}
+
+    def _show_parent(self, values: Json, parent: str, field: str, *, key: str | None) -> None:
+        kind = self.org.object_of(key) if key else None
+        row = self.org.records[kind.name].get(key) if kind and key else None
+        if kind is None or row is None:
+            values[parent] = None
+            return
+        values.setdefault(parent, self.shown(kind.name, row, []))[field] = row.get(field)

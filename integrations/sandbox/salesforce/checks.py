@@ -40,6 +40,18 @@ def cleaned(org: "SalesforceOrg", kind: ObjectType, values: Json, *, creating: b
     return checked
 
 
+def readable(org: "SalesforceOrg", kind: ObjectType, values: Json) -> None:
+    """Refuse what cannot even be read: a field that is not there, a value of another type. Raises SalesforceError."""
+    for name, value in values.items():
+        if name != "attributes":
+            item = _field(kind, name)
+            try:
+                _converted(org, item, value)
+            except SalesforceError as error:
+                if error.code == "JSON_PARSER_ERROR":
+                    raise
+
+
 def _field(kind: ObjectType, name: str) -> Field:
     item = kind.find(name)
     if item is None:
@@ -69,8 +81,8 @@ def _converted(org: "SalesforceOrg", item: Field, value: Any) -> Any:
             return _typed(item, value, bool)
         case "int":
             return _typed(item, value, int)
-        case "currency" | "double":
-            return float(_typed(item, value, int, float))
+        case "currency" | "double" | "percent":
+            return _number(item, float(_typed(item, value, int, float)))
         case "datetime":
             return _datetime(item, value)
         case "date":
@@ -79,6 +91,13 @@ def _converted(org: "SalesforceOrg", item: Field, value: Any) -> Any:
             return _reference(org, item, _typed(item, value, str))
         case _:
             return _text(item, value)
+
+
+def _number(item: Field, value: float) -> float:
+    if item.precision and abs(value) >= 10 ** (item.precision - item.scale):
+        message = f"{item.name}: value outside of valid range on numeric field: {value}"
+        raise SalesforceError("NUMBER_OUTSIDE_VALID_RANGE", message, fields=[item.name])
+    return round(value, item.scale) if item.precision else value
 
 
 def _typed(item: Field, value: Any, *types: type) -> Any:
@@ -120,12 +139,13 @@ def _text(item: Field, value: Any) -> str:
     if item.type == "email" and not EMAIL.fullmatch(content):
         message = f"{item.name}: invalid email address: {content}"
         raise SalesforceError("INVALID_EMAIL_ADDRESS", message, fields=[item.name])
-    if item.restricted and content not in item.choices:
+    chosen = content.split(";") if item.type == "multipicklist" else [content]
+    if item.restricted and not set(chosen) <= set(item.choices):
         message = f"{item.name}: bad value for restricted picklist field: {content}"
         raise SalesforceError(
             "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", message, fields=[item.name]
         )
-    return str(content)
+    return str(content).strip()  # Salesforce keeps no blanks around a text
 
 
 def _reference(org: "SalesforceOrg", item: Field, value: str) -> str:
@@ -141,6 +161,14 @@ def _reference(org: "SalesforceOrg", item: Field, value: str) -> str:
         raise SalesforceError(
             "INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", fields=[item.name]
         )
+    if item.name == "OwnerId" and not org.records[owner.name][key].get("IsActive", True):
+        message = f"operation performed with inactive user [{key}] as owner"
+        raise SalesforceError("INACTIVE_OWNER_OR_USER", message, fields=[item.name])
+    if item.name == "AccountId" and org.records[owner.name][key].get("IsPersonAccount"):
+        message = "Account ID: a person account cannot have contacts"
+        raise SalesforceError("FIELD_INTEGRITY_EXCEPTION", message, fields=[item.name])
+    if item.name in {"WhoId", "LeadId"} and org.records[owner.name][key].get("IsConverted"):
+        raise SalesforceError("CANNOT_UPDATE_CONVERTED_LEAD", "cannot reference converted lead")
     return key
 
 
@@ -155,6 +183,11 @@ def whole_record(kind: ObjectType, record: Json) -> None:
         _complete_event(record)
     if kind.name == "Task":
         record["IsClosed"] = record["Status"] == "Completed"
+    if kind.name == "Case":
+        record["IsClosed"] = record["Status"] == "Closed"
+    if kind.name == "Opportunity":
+        record["IsClosed"] = record["StageName"] in {"Closed Won", "Closed Lost"}
+        record["IsWon"] = record["StageName"] == "Closed Won"
 
 
 def _check_relations(record: Json) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from werkzeug.test import EnvironBuilder
 from werkzeug.wrappers import Request, Response
 
+from integrations.sandbox.salesforce import checks
 from integrations.sandbox.salesforce.call import Call
 from integrations.sandbox.salesforce.errors import SalesforceError
 from integrations.sandbox.salesforce.sobjects import external_field, matches, save, success
@@ -19,6 +20,9 @@ from integrations.sandbox.web import Json, reply
 
 MAX_RECORDS = 200
 MAX_SUBREQUESTS = 25
+#: Of those at most so many may be queries or collections.
+MAX_QUERIES = 5
+QUERY = re.compile(r"/services/data/v[\d.]+/(query(All)?|composite/sobjects)\b")
 REFERENCE = re.compile(r"@\{(\w+)((?:\.\w+|\[\d+\])*)\}")
 STEP = re.compile(r"\.(\w+)|\[(\d+)\]")
 SUCCESSFUL = range(200, 300)
@@ -42,6 +46,7 @@ def update_all(call: Call) -> Response:
 
 
 def _collection(call: Call, write: Callable[[Json], Json]) -> Response:
+    """Write each record for itself; a body that cannot be read as a whole is refused, and nothing is written."""
     body = call.body()
     records = body.get("records")
     if not isinstance(records, list) or not records:
@@ -49,12 +54,20 @@ def _collection(call: Call, write: Callable[[Json], Json]) -> Response:
     if len(records) > MAX_RECORDS:
         message = f"The maximum number of records is {MAX_RECORDS}"
         raise SalesforceError("EXCEEDED_MAX_SIZE_REQUEST", message)
+    for record in records:
+        _readable(call, record)
     undo = call.org.snapshot() if body.get("allOrNone") else None
     results = [_result(write, record) for record in records]
     if undo is not None and not all(result["success"] for result in results):
         call.org.restore(undo)
         results = [_rolled_back(result) for result in results]
     return reply(results)
+
+
+def _readable(call: Call, record: Any) -> None:
+    kind = call.org.objects.get(_kind(dict(record)).lower())
+    if kind is not None:
+        checks.readable(call.org, kind, record)
 
 
 def _result(write: Callable[[Json], Json], record: Any) -> Json:
@@ -88,8 +101,9 @@ def _upsert(call: Call, name: str, field: str, record: Json) -> Json:
         raise SalesforceError("MISSING_ARGUMENT", f"{field} not specified", fields=[field])
     rows = matches(call, name, field, str(value))
     if len(rows) > 1:
-        message = f"{field}: more than one record found for external id field"
-        raise SalesforceError("INVALID_FIELD", message, fields=[field])
+        listed = ", ".join(row["Id"] for row in rows)
+        message = f"{field}: more than one record found for external id field: [{listed}]"
+        raise SalesforceError("DUPLICATE_EXTERNAL_ID", message)
     how = call.how("collection upsert")
     key, created = save(call, name, field, str(value), record, rows=rows, how=how)
     return success(key, created=created)
@@ -111,6 +125,9 @@ def composite(call: Call, perform: Perform) -> Response:
     parts = body.get("compositeRequest") or []
     if not isinstance(parts, list) or len(parts) > MAX_SUBREQUESTS:
         message = f"The limit of {MAX_SUBREQUESTS} subrequests is exceeded"
+        raise SalesforceError("LIMIT_EXCEEDED", message)
+    if sum(bool(QUERY.match(str(part.get("url")))) for part in parts) > MAX_QUERIES:
+        message = f"The limit of {MAX_QUERIES} query and collection subrequests is exceeded"
         raise SalesforceError("LIMIT_EXCEEDED", message)
     undo = call.org.snapshot() if body.get("allOrNone") else None
     answers: dict[str, Json] = {}

@@ -25,12 +25,15 @@ def standard_objects() -> dict[str, ObjectType]:
         _contact(),
         _account(),
         _event(),
+        _event_relation(),
         _task(),
         _case(),
         _campaign(),
         _campaign_member(),
+        _campaign_member_status(),
         _opportunity(),
         _user(),
+        _organization(),
     ]
     return {item.name.lower(): item for item in made}
 
@@ -50,6 +53,11 @@ def _person() -> list[Field]:
         reference("OwnerId", "User"),
         external_id(),
     ]
+
+
+def _merged(name: str) -> Field:
+    """Return the field of a deleted record that names the one it was merged into."""
+    return reference("MasterRecordId", name, **READ_ONLY)
 
 
 def _address(prefix: str) -> list[Field]:
@@ -79,6 +87,7 @@ def _lead() -> ObjectType:
         reference("ConvertedContactId", "Contact", **READ_ONLY),
         reference("ConvertedAccountId", "Account", **READ_ONLY),
         reference("ConvertedOpportunityId", "Opportunity", **READ_ONLY),
+        _merged("Lead"),
     )
 
 
@@ -90,6 +99,7 @@ def _contact() -> ObjectType:
         *_address("Mailing"),
         reference("AccountId", "Account"),
         text("Department", 80),
+        _merged("Contact"),
     )
 
 
@@ -104,6 +114,7 @@ def _account() -> ObjectType:
         choice("Industry", "Consulting", "Technology", "Finance", "Other"),
         choice("Type", "Prospect", "Customer", "Partner", "Other"),
         reference("OwnerId", "User"),
+        _merged("Account"),
     )
 
 
@@ -131,8 +142,21 @@ def _event() -> ObjectType:
         kind("DurationInMinutes", "int"),
         kind("IsAllDayEvent", "boolean", default=False),
         kind("IsPrivate", "boolean", default=False),
+        kind("IsChild", "boolean", default=False, **READ_ONLY),
         choice("ShowAs", "Busy", "OutOfOffice", "Free", default="Busy", restricted=True),
         choice("Type", "Call", "Email", "Meeting", "Other"),
+    )
+
+
+def _event_relation() -> ObjectType:
+    """Return who is invited to an Event; without Shared Activities no Lead is."""
+    return object_type(
+        "EventRelation",
+        "0RE",
+        reference("EventId", "Event", required=True, updateable=False),
+        reference("RelationId", "Contact", "User", required=True, updateable=False),
+        choice("Status", "New", "Accepted", "Declined", "Uninvited", "Maybe", default="New"),
+        text("Response", 255),
     )
 
 
@@ -159,6 +183,7 @@ def _case() -> ObjectType:
         Field(name="Description", type="textarea", length=32000),
         choice("Status", *statuses, default="New"),
         choice("Origin", "Phone", "Email", "Web"),
+        kind("IsClosed", "boolean", default=False, **READ_ONLY),
         choice("Priority", "High", "Medium", "Low", default="Medium"),
         reference("ContactId", "Contact"),
         reference("AccountId", "Account"),
@@ -192,7 +217,21 @@ def _campaign_member() -> ObjectType:
         reference("CampaignId", "Campaign", required=True, updateable=False),
         reference("LeadId", "Lead", updateable=False),
         reference("ContactId", "Contact", updateable=False),
-        choice("Status", "Sent", "Responded", default="Sent"),
+        choice("Status", "Sent", "Responded"),
+        kind("HasResponded", "boolean", default=False, **READ_ONLY),
+    )
+
+
+def _campaign_member_status() -> ObjectType:
+    """Return the statuses that the members of each campaign may have."""
+    return object_type(
+        "CampaignMemberStatus",
+        "01Y",
+        reference("CampaignId", "Campaign", required=True, updateable=False),
+        text("Label", 765, required=True),
+        kind("SortOrder", "int"),
+        kind("IsDefault", "boolean", default=False),
+        kind("HasResponded", "boolean", default=False),
     )
 
 
@@ -204,6 +243,8 @@ def _opportunity() -> ObjectType:
         text("Name", 120, required=True),
         choice("StageName", *stages, required=True),
         kind("CloseDate", "date", required=True),
+        kind("IsClosed", "boolean", default=False, **READ_ONLY),
+        kind("IsWon", "boolean", default=False, **READ_ONLY),
         kind("Amount", "currency"),
         Field(name="Description", type="textarea", length=32000),
         choice("LeadSource", *SOURCES),
@@ -223,5 +264,17 @@ def _user() -> ObjectType:
         text("Name", 121, **READ_ONLY),
         Field(name="Email", type="email", length=128, required=True),
         kind("IsActive", "boolean", default=True),
+        choice("UserType", "Standard", "PowerPartner", "CspLitePortal", default="Standard"),
         text("TimeZoneSidKey", 40),
+    )
+
+
+def _organization() -> ObjectType:
+    return object_type(
+        "Organization",
+        "00D",
+        text("Name", 80, required=True),
+        text("OrganizationType", 40),
+        text("InstanceName", 5),
+        kind("IsSandbox", "boolean", default=False),
     )

@@ -10,11 +10,12 @@ from typing import Any
 from integrations.sandbox.clock import Clock, micro
 from integrations.sandbox.config import SandboxConfig
 from integrations.sandbox.faults import FaultBoard
-from integrations.sandbox.salesforce import checks, duplicates
+from integrations.sandbox.salesforce import campaigns, checks, duplicates
 from integrations.sandbox.salesforce.errors import SalesforceError
 from integrations.sandbox.salesforce.ids import long_id, make_id
 from integrations.sandbox.salesforce.objects import standard_objects
 from integrations.sandbox.salesforce.schema import Field, ObjectType
+from integrations.sandbox.salesforce.tokens import TokenBook
 from integrations.sandbox.web import Json
 
 RUNNING_USER = make_id("005", 1)
@@ -28,6 +29,21 @@ class Write:
     via: str = "rest"
     allow_duplicate: bool = False
     auto_assign: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class ValidationRule:
+    """Refuse a record of an object whose fields are as `where` says while `requires` is empty."""
+
+    object: str
+    requires: str
+    message: str
+    where: Json
+
+    def refuses(self, kind: ObjectType, record: Json) -> bool:
+        """Tell whether the rule refuses this record."""
+        found = self.where.items() <= record.items()
+        return kind.name == self.object and found and not record.get(self.requires)
 
 
 class SalesforceOrg:
@@ -52,7 +68,8 @@ class SalesforceOrg:
             self.records = {kind.name: {} for kind in self.objects.values()}
             self.deleted, self.history = {}, []
             self.cursors: dict[str, list[Json]] = {}
-            self.tokens: set[str] = set()
+            self.validation_rules: list[ValidationRule] = []
+            self.tokens = TokenBook()
             self.calls = 0
             self.schema_changed_at = self.clock.now().replace(microsecond=0)
             self._numbers: dict[str, itertools.count[int]] = defaultdict(lambda: itertools.count(1))
@@ -65,6 +82,8 @@ class SalesforceOrg:
             email = f"{first.lower()}@harbor.example"
             person = {"FirstName": first, "LastName": last, "Email": email, "Username": email}
             self.create("User", person, how=seed)
+        company = {"Name": "Harbor Consulting", "OrganizationType": "Enterprise Edition"}
+        self.create("Organization", company | {"InstanceName": "EU42"}, how=seed)
         account = self.create("Account", {"Name": "Northwind Traders"}, how=seed)
         contact = {"FirstName": "Nora", "LastName": "North", "Email": "nora@northwind.example"}
         self.create("Contact", contact | {"AccountId": account}, how=seed)
@@ -103,6 +122,8 @@ class SalesforceOrg:
         kind = self.object(name)
         cleaned = checks.cleaned(self, kind, values, creating=True)
         self._refuse_repeats(kind, cleaned, own=None)
+        if kind.name == "CampaignMember":
+            campaigns.check(self, cleaned)
         if how.via not in {"seed", "control"}:
             duplicates.check(self, kind, cleaned, allow=how.allow_duplicate)
         key = make_id(kind.prefix, next(self._numbers[kind.name]))
@@ -114,6 +135,9 @@ class SalesforceOrg:
         if "CaseNumber" in record:
             record["CaseNumber"] = key[7:15]
         self._store(kind, record, cleaned, how=how, action="create")
+        if kind.name == "Campaign":
+            for status in campaigns.first_statuses(key):
+                self.create("CampaignMemberStatus", status, how=Write(via="seed"))
         return key
 
     def insert_unchecked(self, name: str, values: Json) -> str:
@@ -154,21 +178,92 @@ class SalesforceOrg:
         if owner and how.auto_assign and kind.name in ASSIGNED_OBJECTS and how.via != "seed":
             record["OwnerId"] = owner
         checks.whole_record(kind, record)
+        self._validate(kind, record)
+        if kind.name == "CampaignMember":
+            campaigns.complete(self, record)
         now = checks.stamp(self.clock.now())
         record |= {"LastModifiedDate": now, "SystemModstamp": now}
         self.records[kind.name][record["Id"]] = record
         self._note(action, kind.name, record["Id"], values, via=how.via)
 
+    def _validate(self, kind: ObjectType, record: Json) -> None:
+        for rule in self.validation_rules:
+            if rule.refuses(kind, record):
+                code = "FIELD_CUSTOM_VALIDATION_EXCEPTION"
+                raise SalesforceError(code, rule.message, fields=[rule.requires])
+
     def delete(self, name: str, key: str) -> None:
         """Delete a record. Raises SalesforceError."""
         record = self.get(name, key)
         kind = self.object(name)
+        if kind.name == "Event":
+            for relation in [*self.records["EventRelation"].values()]:
+                if relation["EventId"] == record["Id"]:
+                    del self.records["EventRelation"][relation["Id"]]
         del self.records[kind.name][record["Id"]]
         self.deleted[record["Id"]] = record | {"IsDeleted": True}
         self._note("delete", kind.name, record["Id"], {}, via="rest")
 
+    def deleted_of(self, kind: ObjectType) -> list[Json]:
+        """Return the object's records that were deleted or merged away."""
+        return [row for key, row in self.deleted.items() if key.startswith(kind.prefix)]
+
+    def merge(self, name: str, kept: str, merged: str) -> None:
+        """Merge a record into another of its object: it is deleted, and its activities go to the one that is kept."""
+        master, gone = self.get(name, kept), self.get(name, merged)
+        if master is gone:
+            raise SalesforceError("INVALID_FIELD", "a record cannot be merged into itself")
+        self.delete(name, gone["Id"])
+        self.deleted[gone["Id"]]["MasterRecordId"] = master["Id"]
+        self._hand_over(gone["Id"], master["Id"])
+        self._note(
+            "merge", self.object(name).name, master["Id"], {"merged": gone["Id"]}, via="control"
+        )
+
+    def _hand_over(self, old: str, new: str) -> None:
+        """Give a person's activities, cases and campaigns to another, as converting and merging do."""
+        for name in ("Event", "Task"):
+            for record in self.records[name].values():
+                if record["WhoId"] == old:
+                    record["WhoId"] = new
+        for name in ("Case", "CampaignMember"):
+            for record in self.records[name].values():
+                if old in {record["ContactId"], record.get("LeadId")}:
+                    record["ContactId"] = new
+
+    def enable_shared_activities(self) -> None:
+        """Let an Event have several people, Leads too: EventRelation gets the fields that tell them apart."""
+        people = ("Contact", "Lead", "User")
+        self.change_field(
+            "EventRelation",
+            add=Field(name="RelationId", type="reference", length=18, refers_to=people, required=True, updateable=False),
+        )  # fmt: skip
+        for name in ("IsInvitee", "IsParent", "IsWhat"):
+            self.change_field("EventRelation", add=Field(name=name, type="boolean", default=False))
+
+    def enable_person_accounts(self) -> None:
+        """Turn Person Accounts on, which no org can undo: Account and Contact get their fields."""
+        fixed: Json = {"createable": False, "updateable": False}
+        flag = Field(name="IsPersonAccount", type="boolean", default=False, **fixed)
+        for name in ("Account", "Contact"):
+            self.change_field(name, add=flag)
+        shadow = Field(
+            name="PersonContactId", type="reference", length=18, refers_to=("Contact",), **fixed
+        )
+        self.change_field("Account", add=shadow)
+
+    def add_person_account(self, values: Json) -> Json:
+        """Make an account that is a person, and its contact, which is the same record in another shape."""
+        how, person = Write(via="control"), dict(values)
+        whole = " ".join(filter(None, (person.get("FirstName"), person["LastName"])))
+        account = self.create("Account", {"Name": whole}, how=how)
+        contact = self.create("Contact", person | {"AccountId": account}, how=how)
+        self.records["Account"][account] |= {"IsPersonAccount": True, "PersonContactId": contact}
+        self.records["Contact"][contact]["IsPersonAccount"] = True
+        return {"account": account, "contact": contact}
+
     def convert_lead(self, key: str) -> Json:
-        """Turn a lead into a contact with an account; return the three ids."""
+        """Turn a lead into a contact with an account, which get its activities; return the three ids."""
         lead, how = self.get("Lead", key), Write(via="control")
         account = self.create("Account", {"Name": lead["Company"]}, how=how)
         person = {name: lead[name] for name in ("FirstName", "LastName", "Email", "Phone")}
@@ -181,6 +276,7 @@ class SalesforceOrg:
             "ConvertedDate": checks.stamp(self.clock.now())[:10],
         }
         lead |= changes
+        self._hand_over(lead["Id"], contact)
         self._note("convert", "Lead", lead["Id"], changes, via="control")
         return {"lead": lead["Id"], "contact": contact, "account": account}
 

@@ -13,11 +13,14 @@ EXTERNAL_ID = "Calendly_Invitee_UUID__c"
 
 @dataclass(frozen=True, kw_only=True)
 class Field:
-    """Describe one field. `required` is what a create must bring."""
+    """Describe one field. `required` is what a create must bring; `inactive` are retired values of a picklist."""
 
     name: str
     type: str = "string"
+    label: str = ""
     length: int = 0
+    precision: int = 0
+    scale: int = 0
     required: bool = False
     createable: bool = True
     updateable: bool = True
@@ -25,6 +28,7 @@ class Field:
     unique: bool = False
     restricted: bool = False
     choices: tuple[str, ...] = ()
+    inactive: tuple[str, ...] = ()
     refers_to: tuple[str, ...] = ()
     default: Any = None
 
@@ -32,22 +36,25 @@ class Field:
         """Return the field as a describe answer lists it."""
         return {
             "name": self.name,
-            "label": self.name.removesuffix("__c").replace("_", " "),
+            "label": self.label or self.name.removesuffix("__c").replace("_", " "),
             "type": self.type,
             "length": self.length,
+            "precision": 0 if self.type == "int" else self.precision,
+            "scale": self.scale,
+            "digits": self.precision if self.type == "int" else 0,
             "nillable": not self.required and self.type != "boolean",
             "createable": self.createable,
             "updateable": self.updateable,
-            "defaultedOnCreate": self.default is not None,
+            "defaultedOnCreate": self.default is not None or self.type == "boolean",
             "externalId": self.external_id,
             "idLookup": self.external_id or self.name == "Id",
             "unique": self.unique,
             "custom": self.name.endswith("__c"),
             "restrictedPicklist": self.restricted,
             "picklistValues": [
-                {"active": True, "defaultValue": choice == self.default, "label": choice}
-                | {"validFor": None, "value": choice}
-                for choice in self.choices
+                {"active": choice in self.choices, "defaultValue": choice == self.default}
+                | {"label": choice, "validFor": None, "value": choice}
+                for choice in (*self.choices, *self.inactive)
             ],
             "referenceTo": list(self.refers_to),
         }
@@ -82,9 +89,9 @@ class ObjectType:
             "labelPlural": self.name + "s",
             "keyPrefix": self.prefix,
             "custom": False,
-            "createable": self.name != "User",
+            "createable": self.name not in {"User", "Organization"},
             "updateable": True,
-            "deletable": self.name != "User",
+            "deletable": self.name not in {"User", "Organization"},
             "queryable": True,
             "urls": {"sobject": base, "describe": f"{base}/describe"},
         }

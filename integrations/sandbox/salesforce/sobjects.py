@@ -63,14 +63,29 @@ def describe(call: Call, name: str) -> Response:
 
 def query(call: Call) -> Response:
     """Run a SOQL query."""
+    return _run(call, with_deleted=False)
+
+
+def query_all(call: Call) -> Response:
+    """Run a SOQL query that also finds what was deleted or merged away."""
+    return _run(call, with_deleted=True)
+
+
+def _run(call: Call, *, with_deleted: bool) -> Response:
     text = call.request.args.get("q", "")
-    parsed = Parser(text, lambda name: call.org.objects.get(name.lower())).parse()
-    found = parsed.run(list(call.org.records[parsed.kind.name].values()))
+
+    def rows(kind: ObjectType) -> list[Json]:
+        living = list(call.org.records[kind.name].values())
+        return living + (call.org.deleted_of(kind) if with_deleted else [])
+
+    parsed = Parser(
+        text, lambda name: call.org.objects.get(name.lower()), rows, now=call.org.clock.now()
+    ).parse()
+    found = parsed.run(rows(parsed.kind))
     if parsed.fields is None:
         return reply({"totalSize": len(found), "done": True, "records": []})
-    rows = [call.shown(parsed.kind.name, row, parsed.fields) for row in found]
     locator = f"01g{secrets.token_hex(6)}"
-    call.org.cursors[locator] = rows
+    call.org.cursors[locator] = [call.shown(parsed.kind.name, row, parsed.fields) for row in found]
     return _batch(call, locator, start=0)
 
 

@@ -6,6 +6,7 @@ Source: https://developer.salesforce.com/docs/atlas.en-us.soql_sosl.meta/soql_so
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from integrations.sandbox.clock import parse_time
@@ -17,6 +18,7 @@ TOKEN = re.compile(
     r"\s*(?:(?P<string>'(?:[^'\\]|\\.)*')"
     r"|(?P<time>\d{4}-\d\d-\d\d(?:T[\d:.]+(?:Z|[+-]\d\d:?\d\d))?)"
     r"|(?P<number>-?\d+(?:\.\d+)?)"
+    r"|(?P<days>(?i:LAST_N_DAYS):\d+)"
     r"|(?P<word>[A-Za-z_][\w.]*)"
     r"|(?P<sign>!=|<>|<=|>=|[=<>(),]))"
 )
@@ -68,24 +70,37 @@ def comparable(value: Any) -> Any:
 class Parser:
     """Read one query, from left to right."""
 
-    def __init__(self, text: str, find: Callable[[str], ObjectType | None]) -> None:
+    def __init__(
+        self,
+        text: str,
+        find: Callable[[str], ObjectType | None],
+        rows: Callable[[ObjectType], list[Json]],
+        *,
+        now: datetime,
+    ) -> None:
         self._find = find
+        self._rows = rows
+        self._now = now
         self._tokens = list(tokens(text))
         self._at = 0
         self._kind: ObjectType
 
     def parse(self) -> Query:
         """Return the query. Raises SalesforceError MALFORMED_QUERY or INVALID_FIELD."""
+        query = self._query()
+        if self._peek()[1]:
+            raise malformed(f"unexpected token: '{self._peek()[1]}'")
+        return query
+
+    def _query(self) -> Query:
         self._expect("select")
         selected = self._selected()
         self._expect("from")
         self._kind = self._object(self._next()[1])
-        fields = None if selected is None else [self._field(name).name for name in selected]
+        fields = None if selected is None else [self._column(name) for name in selected]
         test = self._any() if self._accept("where") else lambda row: True
         order = self._order() if self._accept("order") else []
         limit = int(self._value()) if self._accept("limit") else None
-        if self._peek()[1]:
-            raise malformed(f"unexpected token: '{self._peek()[1]}'")
         return Query(self._kind, fields, test, order, limit)
 
     def _selected(self) -> list[str] | None:
@@ -109,6 +124,22 @@ class Parser:
             message = f"No such column '{name}' on entity '{self._kind.name}'."
             raise SalesforceError("INVALID_FIELD", message)
         return item
+
+    def _column(self, name: str) -> str:
+        """Return a field's name as the answer spells it; `Owner.Name` is one of the record that `OwnerId` names."""
+        parent, dot, rest = name.partition(".")
+        if not dot:
+            return self._field(name).name
+        link = self._kind.find(f"{parent}Id")
+        if link is None or link.type != "reference":
+            message = f"Didn't understand relationship '{parent}' in field path."
+            raise SalesforceError("INVALID_FIELD", message)
+        kinds = [self._object(kind) for kind in link.refers_to]
+        found = next((item for item in (kind.find(rest) for kind in kinds) if item), None)
+        if found is None:
+            message = f"No such column '{rest}' on entity '{kinds[0].name}'."
+            raise SalesforceError("INVALID_FIELD", message)
+        return f"{link.name.removesuffix('Id')}.{found.name}"
 
     def _any(self) -> Test:
         tests = [self._all()]
@@ -135,7 +166,7 @@ class Parser:
     def _condition(self, name: str) -> Test:
         negated = self._accept("not")
         if self._accept("in"):
-            values = [comparable(value) for value in self._list()]
+            values = {comparable(value) for value in self._list()}
             return lambda row: (comparable(row[name]) in values) is not negated
         if negated:
             raise malformed("expecting IN after NOT")
@@ -145,16 +176,42 @@ class Parser:
         sign = self._next()[1]
         if sign not in OPERATORS:
             raise malformed(f"unexpected token: '{sign}'")
+        if sign == "=" and self._peek()[0] == "days":
+            since = self._days_ago(int(self._next()[1].partition(":")[2]))
+            return lambda row: row[name] is not None and comparable(row[name]) >= since
         compare, wanted = OPERATORS[sign], comparable(self._value())
         return lambda row: compare(comparable(row[name]), wanted)
 
+    def _days_ago(self, days: int) -> float:
+        """Return when the day began that was so many days ago."""
+        day = self._now - timedelta(days=days)
+        return day.replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
+
     def _list(self) -> list[Any]:
         self._expect("(")
+        if self._peek()[1].lower() == "select":
+            return self._semi_join()
         values = [self._value()]
         while self._accept(","):
             values.append(self._value())
         self._expect(")")
         return values
+
+    def _semi_join(self) -> list[Any]:
+        """Return the ids that a query inside the query finds; it is one of another object.
+
+        Source: https://developer.salesforce.com/docs/atlas.en-us.soql_sosl.meta/soql_sosl/sforce_api_calls_soql_select_comparisonoperators.htm
+        """
+        outer = self._kind
+        inner = self._query()
+        self._expect(")")
+        self._kind = outer
+        if inner.kind is outer or inner.order or inner.limit is not None:
+            raise malformed("a semi join asks another object, without order and limit")
+        if inner.fields is None or len(inner.fields) != 1:
+            raise malformed("a semi join selects one field")
+        found = inner.run(self._rows(inner.kind))
+        return [row[inner.fields[0]] for row in found if row[inner.fields[0]] is not None]
 
     def _value(self) -> Any:
         kind, text = self._next()

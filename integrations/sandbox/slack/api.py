@@ -1,22 +1,21 @@
 """The door of the workspace: Web API methods, incoming webhooks, and installing the app."""
 
-import secrets
 from collections.abc import Callable
-from urllib.parse import urlencode
 
-from werkzeug.utils import redirect
 from werkzeug.wrappers import Request, Response
 
-from integrations.sandbox.slack import blocks, directory, messages
+from integrations.sandbox.slack import blocks, directory, install, messages, presses
 from integrations.sandbox.slack.errors import RateLimited, SlackError
 from integrations.sandbox.slack.workspace import SlackWorkspace
 from integrations.sandbox.web import Json, bearer, read_json, reply, text
 
 METHODS: dict[str, Callable[[SlackWorkspace, Json], Json]] = {
     "api.test": lambda workspace, args: {"args": args},
+    "auth.revoke": install.revoke,
     "auth.test": directory.auth_test,
     "chat.delete": messages.delete,
     "chat.getPermalink": messages.permalink,
+    "chat.postEphemeral": messages.post_ephemeral,
     "chat.postMessage": messages.post,
     "chat.update": messages.update,
     "conversations.history": messages.history,
@@ -25,13 +24,24 @@ METHODS: dict[str, Callable[[SlackWorkspace, Json], Json]] = {
     "conversations.list": directory.channels,
     "conversations.open": directory.open_direct,
     "conversations.replies": messages.replies,
-    "oauth.v2.access": directory.access,
+    "oauth.v2.access": install.access,
     "users.info": directory.user,
     "users.list": directory.users,
     "users.lookupByEmail": directory.user_by_email,
 }
 OPEN_METHODS = frozenset({"api.test", "oauth.v2.access"})
-WEBHOOK_STATUSES = {"no_service": 404, "channel_is_archived": 410}
+#: The scope that a method wants, where Calsync's own differ.
+SCOPES = dict.fromkeys(("users.info", "users.list", "users.lookupByEmail"), "users:read")
+EMAIL_SCOPE = "users:read.email"
+WEBHOOK_STATUSES = {
+    "no_service": 404,
+    "channel_is_archived": 410,
+    "channel_not_found": 404,
+    "no_active_hooks": 404,
+    "invalid_token": 403,
+    "action_prohibited": 403,
+    "posting_to_general_channel_denied": 403,
+}
 FALLBACK_CODES = {401: "invalid_auth", 503: "service_unavailable"}
 
 
@@ -48,25 +58,36 @@ class SlackApi:
         if path.startswith("/services/"):
             return self._webhook(request, path.removeprefix("/services/"))
         if path == "/oauth/v2/authorize":
-            return self._authorize(request)
+            return install.authorize(self._workspace, request)
+        if path.startswith("/actions/"):
+            return presses.answer(self._workspace, request, path)
         try:
             name = path.removeprefix("/api/").strip("/")
-            return reply({"ok": True, **self._method(request, name)})
+            answer, scopes = self._method(request, name)
+            headers = {"X-OAuth-Scopes": scopes} if scopes else None
+            return reply({"ok": True, **answer}, headers=headers)
         except SlackError as error:
             return reply(error.body())
         except RateLimited as error:
-            return self.rate_limited(path=path, retry_after=error.retry_after)
+            return self.rate_limited(request, path=path, retry_after=error.retry_after)
 
-    def _method(self, request: Request, name: str) -> Json:
+    def _method(self, request: Request, name: str) -> tuple[Json, str]:
+        """Return a method's answer, and the scopes of the token that asked."""
         args = arguments(request)
         method = METHODS.get(name)
         if method is None:
             raise SlackError("unknown_method")
-        if name not in OPEN_METHODS:
-            self._check_token(bearer(request) or args.pop("token", None))
-        return method(self._workspace, args)
+        if name in OPEN_METHODS:
+            return method(self._workspace, args), ""
+        args["token"] = self._check_token(bearer(request) or args.get("token"))
+        scopes = self._workspace.tokens[args["token"]] or self._workspace.config.slack_scopes
+        granted = scopes.split(",")
+        if (needed := SCOPES.get(name)) and needed not in granted:
+            raise SlackError("missing_scope", needed=needed)
+        answer = method(self._workspace, args)
+        return answer if EMAIL_SCOPE in granted else _without_email(answer), scopes
 
-    def _check_token(self, token: str | None) -> None:
+    def _check_token(self, token: str | None) -> str:
         expired, self._expired = self._expired, False
         if token is None:
             raise SlackError("not_authed")
@@ -76,6 +97,7 @@ class SlackApi:
             raise SlackError("token_expired")
         if token not in self._workspace.tokens:
             raise SlackError("invalid_auth")
+        return token
 
     def _webhook(self, request: Request, secret: str) -> Response:
         """Take a message for an incoming webhook.
@@ -87,11 +109,14 @@ class SlackApi:
         except SlackError as error:
             return text(error.code, status=WEBHOOK_STATUSES.get(error.code, 400))
         except RateLimited as error:
-            return self.rate_limited(path="/services/", retry_after=error.retry_after)
+            return self.rate_limited(request, path="/services/", retry_after=error.retry_after)
         return text("ok")
 
     def _post_by_hook(self, secret: str, payload: Json) -> None:
         channel = self._workspace.hooks.get(secret.strip("/"))
+        expired, self._expired = self._expired, False
+        if expired or self._workspace.faults.standing(service="slack", kind="token_revoked"):
+            raise SlackError("invalid_token")
         if channel is None:
             raise SlackError("no_service")
         if self._workspace.channels[channel]["is_archived"]:
@@ -101,15 +126,7 @@ class SlackApi:
         author = {"subtype": "bot_message", "bot_id": secret.split("/")[1]}
         self._workspace.post(channel, author | said, thread_ts=payload.get("thread_ts"))
 
-    def _authorize(self, request: Request) -> Response:
-        state = {"state": request.args["state"]} if "state" in request.args else {}
-        target = request.args.get("redirect_uri", "")
-        if not target.startswith(("http://", "https://")):
-            return text("bad_redirect_uri", status=400)
-        code = f"sandbox-code-{secrets.token_hex(8)}"
-        return redirect(f"{target}?{urlencode({'code': code, **state})}", code=302)
-
-    def rate_limited(self, *, path: str, retry_after: float | None) -> Response:
+    def rate_limited(self, request: Request, *, path: str, retry_after: float | None) -> Response:
         """Return a 429."""
         webhook = path.startswith("/services/")
         response = text("rate_limited") if webhook else reply(SlackError("ratelimited").body())
@@ -118,16 +135,19 @@ class SlackApi:
             response.headers["Retry-After"] = str(int(retry_after))
         return response
 
-    def error(self, *, path: str, status: int) -> Response:
+    def error(self, request: Request, *, path: str, status: int) -> Response:
         """Return an error body for a status."""
         code = FALLBACK_CODES.get(status, "internal_error")
         if path.startswith("/services/"):
             return text(code, status=status)
         return reply(SlackError(code).body(), status=status)
 
-    def injected(self, params: Json) -> Response:
+    def injected(self, request: Request, params: Json) -> Response:
         """Return an error with a chosen code."""
         code = str(params.get("code", "internal_error"))
+        if "/services/" in request.path:
+            status = params.get("status") or WEBHOOK_STATUSES.get(code, 400)
+            return text(code, status=int(status))
         return reply(SlackError(code).body(), status=int(params.get("status", 200)))
 
     def expire_tokens(self, request: Request) -> Response | None:
@@ -135,6 +155,15 @@ class SlackApi:
         with self.lock:
             self._expired = True
         return None
+
+
+def _without_email(answer: Json) -> Json:
+    """Return an answer about a person without the address, which needs a scope of its own."""
+    user = answer.get("user")
+    if not isinstance(user, dict):
+        return answer
+    profile = {name: value for name, value in user["profile"].items() if name != "email"}
+    return answer | {"user": user | {"profile": profile}}
 
 
 def arguments(request: Request) -> Json:

@@ -84,9 +84,12 @@ def _section(block: Json) -> list[str]:
 def _actions(block: Json) -> list[str]:
     elements = block.get("elements")
     problems = _count(elements, most=25)
+    named = [e["action_id"] for e in elements or () if isinstance(e, dict) and e.get("action_id")]
+    problems += ["action_id already exists"] if len(named) > len(set(named)) else []
     for element in elements if isinstance(elements, list) else []:
         if isinstance(element, dict) and element.get("type") == "button":
             problems += _text(element.get("text"), most=75, kinds=("plain_text",))
+            problems += _confirm(element.get("confirm"))
             limits = (("value", 2000), ("url", 3000), ("action_id", 255))
             problems += [
                 f"{name} must be less than {most + 1} characters"
@@ -94,6 +97,20 @@ def _actions(block: Json) -> list[str]:
                 if len(str(element.get(name) or "")) > most
             ]
     return problems
+
+
+def _confirm(confirm: Any) -> list[str]:
+    """Source: https://docs.slack.dev/reference/block-kit/composition-objects/confirmation-dialog-object."""
+    if confirm is None:
+        return []
+    if not isinstance(confirm, dict):
+        return ["must be an object"]
+    limits = (("title", 100), ("text", 300), ("confirm", 30), ("deny", 30))
+    return [
+        problem
+        for name, most in limits
+        for problem in _text(confirm.get(name), most=most, kinds=("plain_text",))
+    ]
 
 
 def _count(items: Any, *, most: int) -> list[str]:

@@ -1,16 +1,12 @@
-"""Methods of the Web API for channels, people and tokens.
+"""Methods of the Web API for channels and people.
 
 Source: https://docs.slack.dev/reference/methods
 """
 
-import secrets
-
 from integrations.sandbox.slack.errors import SlackError
 from integrations.sandbox.slack.messages import cut, is_true
-from integrations.sandbox.slack.workspace import APP, BOT, BOT_USER, TEAM, SlackWorkspace
+from integrations.sandbox.slack.workspace import BOT, BOT_USER, TEAM, SlackWorkspace
 from integrations.sandbox.web import Json
-
-SCOPES = "chat:write,channels:read,channels:join,channels:history,users:read,users:read.email"
 
 
 def auth_test(workspace: SlackWorkspace, args: Json) -> Json:
@@ -93,27 +89,3 @@ def user_by_email(workspace: SlackWorkspace, args: Json) -> Json:
         if email and (found["profile"]["email"] or "").lower() == email:
             return {"user": found}
     raise SlackError("users_not_found")
-
-
-def access(workspace: SlackWorkspace, args: Json) -> Json:
-    """Exchange a code for a bot token."""
-    config = workspace.config
-    if args.get("client_id") != config.slack_client_id:
-        raise SlackError("invalid_client_id")
-    if args.get("client_secret") != config.slack_client_secret:
-        raise SlackError("bad_client_secret")
-    if not str(args.get("code") or "").startswith("sandbox-code"):
-        raise SlackError("invalid_code")
-    token = f"xoxb-{secrets.token_hex(12)}"
-    workspace.tokens.add(token)
-    return {
-        "app_id": APP,
-        "access_token": token,
-        "token_type": "bot",
-        "scope": SCOPES,
-        "bot_user_id": BOT_USER,
-        "team": {"id": TEAM, "name": "Harbor Consulting"},
-        "enterprise": None,
-        "is_enterprise_install": False,
-        "authed_user": {"id": next(iter(workspace.users))},
-    }

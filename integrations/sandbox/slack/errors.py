@@ -7,19 +7,20 @@ from integrations.sandbox.web import Json
 
 
 class SlackError(Exception):
-    """An error code, and details for `response_metadata.messages`."""
+    """An error code, details for `response_metadata.messages`, and the scope that is needed."""
 
-    def __init__(self, code: str, *, details: list[str] | None = None) -> None:
+    def __init__(self, code: str, *, details: list[str] | None = None, needed: str = "") -> None:
         super().__init__(code)
         self.code = code
         self.details = details or []
+        self.needed = needed
 
     def body(self) -> Json:
         """Return the answer."""
         answer: Json = {"ok": False, "error": self.code}
         if self.details:
             answer["response_metadata"] = {"messages": [f"[ERROR] {one}" for one in self.details]}
-        return answer
+        return answer | ({"needed": self.needed} if self.needed else {})
 
 
 class RateLimited(Exception):

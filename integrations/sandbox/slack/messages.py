@@ -65,6 +65,18 @@ def post(workspace: SlackWorkspace, args: Json) -> Json:
     return {"channel": channel, "ts": message["ts"], "message": message}
 
 
+def post_ephemeral(workspace: SlackWorkspace, args: Json) -> Json:
+    """Post a message that one member of a channel sees."""
+    channel = workspace.destination(str(args.get("channel") or ""))["id"]
+    user, said = str(args.get("user") or ""), content(args)
+    if user not in workspace.users:
+        raise SlackError("user_not_in_channel")
+    shown = workspace.whisper(
+        channel=channel, user=user, text=said["text"], via="chat.postEphemeral"
+    )
+    return {"message_ts": shown["ts"]}
+
+
 def update(workspace: SlackWorkspace, args: Json) -> Json:
     """Change a message of the bot's own."""
     channel, message = _own(workspace, args, error="cant_update_message")

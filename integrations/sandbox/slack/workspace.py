@@ -42,7 +42,14 @@ class SlackWorkspace:
     channels: dict[str, Json]
     messages: dict[str, list[Json]]
     hooks: dict[str, str]
-    tokens: set[str]
+    #: Token -> its scopes, separated by commas; those of the settings where it names none.
+    tokens: dict[str, str]
+    #: Codes of installations that were allowed and not exchanged yet.
+    codes: dict[str, Json]
+    #: Addresses where a press may be answered.
+    answers: dict[str, Json]
+    #: What only one person sees.
+    whispers: list[Json]
 
     def __init__(self, *, config: SandboxConfig, clock: Clock, faults: FaultBoard) -> None:
         self.config = config
@@ -61,7 +68,8 @@ class SlackWorkspace:
             for key, name, more in CHANNELS:
                 self.add_channel(key, name, **more)
             self.hooks = dict(HOOKS)
-            self.tokens = {self.config.slack_bot_token}
+            self.tokens = {self.config.slack_bot_token: ""}
+            self.codes, self.answers, self.whispers = {}, {}, []
             self._posted_at: dict[str, float] = {}
 
     def add_channel(self, key: str, name: str, **more: bool | str) -> Json:
@@ -140,6 +148,12 @@ class SlackWorkspace:
     def message(self, channel: str, ts: str) -> Json | None:
         """Return a message by its timestamp."""
         return next((row for row in self.messages[channel] if row["ts"] == ts), None)
+
+    def whisper(self, *, channel: str, user: str, text: str, via: str) -> Json:
+        """Show one person a message that nobody else sees, and return it."""
+        said = {"channel": channel, "user": user, "text": text, "via": via, "ts": self.new_ts()}
+        self.whispers.append(said)
+        return said
 
     def new_ts(self) -> str:
         """Return a timestamp that no other message has."""

@@ -1,66 +1,86 @@
-"""Calendly's API v2: a token, pages, and errors named by what happens next.
+"""Calendly's API v2: a token that is renewed, a budget that is shared, and pages.
+
+Nothing is tried again here but a request whose token was refused and could be renewed: retries belong to the rows.
 
 Source: https://developer.calendly.com/api-docs
 """
 
-import re
+import contextlib
 from collections.abc import Mapping
-from datetime import datetime
-from typing import NoReturn
+from dataclasses import dataclass
 from urllib.parse import parse_qs, urlsplit
 
 import requests
 from django.conf import settings
 from django.utils import timezone
 
-from bookings.snapshots import MeetingSnapshot
-from integrations.errors import (
-    ConfigurationError,
-    PermanentError,
-    TemporaryError,
-    ThrottledError,
-)
-from integrations.http import HttpClient, retry_after_seconds
+from integrations import budget
+from integrations.budget import Priority
+from integrations.errors import PermanentError, TemporaryError
+from integrations.grants import Tokens
+from integrations.http import HttpClient
 from integrations.models import Account
-from integrations.sources.calendly.payloads.answers import meeting_of_answers
-from integrations.sources.calendly.payloads.reading import Fields, UnreadableError, as_text, load
+from integrations.sources.calendly.answers import LASTING, read, told
+from integrations.sources.calendly.oauth import CalendlyOAuth
+from integrations.sources.calendly.payloads.reading import Fields
+from integrations.sources.calendly.refusals import (
+    ConflictError,
+    InvalidArgumentError,
+    NotFoundError,
+    PlanError,
+    RoleError,
+    ScopeError,
+    UnauthenticatedError,
+)
+
+__all__ = [
+    "AnswerPage",
+    "CalendlyClient",
+    "ConflictError",
+    "InvalidArgumentError",
+    "NotFoundError",
+    "PlanError",
+    "Priority",
+    "RoleError",
+    "ScopeError",
+    "UnauthenticatedError",
+]
 
 PAGE_SIZE = 100
-#: Seconds to wait when a 429 does not say; budgets are counted by the minute.
-DEFAULT_WAIT = 60.0
-_LONGEST_WAIT = 3600.0
-_BOOKING_PATH = re.compile(r"/scheduled_events/([A-Za-z0-9_-]+)/?$")
-_RECONNECT = "Connect the Calendly account again: its token is missing, expired or was revoked."
-
-_LASTING = "Nothing to do: it is tried again. If it lasts, see https://www.calendlystatus.com."
 
 
-class NotFoundError(PermanentError):
-    """Calendly knows no such object, or does not show it to this account."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerPage:
+    """Hold one page of a list; `next_token` is empty on the last one."""
+
+    items: tuple[Fields, ...]
+    next_token: str
 
 
 class CalendlyClient:
     """Ask Calendly on behalf of one account."""
 
-    def __init__(self, *, token: str, http: HttpClient, base_url: str = "") -> None:
+    def __init__(
+        self, *, tokens: Tokens, connection_id: int, http: HttpClient, priority: Priority
+    ) -> None:
+        self._tokens = tokens
+        self._connection_id = connection_id
         self._http = http
-        self._base_url = (base_url or settings.CALENDLY_API_URL).rstrip("/")
-        self._headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
+        self._priority = priority
+        #: Requests sent so far.
+        self.requests = 0
 
     @classmethod
-    def for_account(cls, account: Account, *, http: HttpClient) -> "CalendlyClient":
-        """Return a client with the account's token.
+    def for_account(
+        cls, account: Account, *, http: HttpClient, priority: Priority = Priority.LIVE
+    ) -> "CalendlyClient":
+        """Return a client with the account's token and its share of the request budget.
 
         Raises:
-            ConfigurationError: the account has none.
+            ConfigurationError: the account has no token.
         """
-        secrets = account.secrets
-        token = secrets.get("access_token") or secrets.get("personal_access_token")
-        if not token:
-            raise ConfigurationError(
-                f"The connection “{account.name}” has no access token.", hint=_RECONNECT
-            )
-        return cls(token=token, http=http)
+        tokens = Tokens(account, renewer=CalendlyOAuth(), clock=timezone.now)
+        return cls(tokens=tokens, connection_id=account.connection_id, http=http, priority=priority)
 
     def get(self, path: str, params: Mapping[str, str] | None = None) -> Fields:
         """Return the object that Calendly answers.
@@ -77,46 +97,54 @@ class CalendlyClient:
         except NotFoundError:
             return None
 
-    def collect(self, path: str, params: Mapping[str, str] | None = None) -> list[Fields]:
-        """Return every object of a list, a hundred a page; the host in `next_page` is never followed."""
-        found: list[Fields] = []
-        seen: set[str] = set()
+    def page(
+        self, path: str, params: Mapping[str, str] | None = None, *, token: str = ""
+    ) -> AnswerPage:
+        """Return one page of a list, a hundred objects; the host in `next_page` is never followed."""
         query = {**(params or {}), "count": str(PAGE_SIZE)}
+        answer = self.get(path, {**query, "page_token": token} if token else query)
+        if not isinstance(answer.get("collection"), list):
+            raise TemporaryError(f"Calendly's answer to {path} is no list.", hint=LASTING)
+        return AnswerPage(
+            items=tuple(answer.children("collection")),
+            next_token=_next_token(answer.child("pagination")),
+        )
+
+    def collect(self, path: str, params: Mapping[str, str] | None = None) -> list[Fields]:
+        """Return every object of a list."""
+        found: list[Fields] = []
+        seen, token = {""}, ""
         while True:
-            page = self.get(path, query)
-            if not isinstance(page.get("collection"), list):
-                raise TemporaryError(f"Calendly's answer to {path} is no list.", hint=_LASTING)
-            found += page.children("collection")
-            token = _next_token(page.child("pagination"))
+            page = self.page(path, params, token=token)
+            found += page.items
+            token = page.next_token
             if not token:
                 return found
             if token in seen:
                 raise PermanentError(f"Calendly's pages of {path} do not end.")
             seen.add(token)
-            query["page_token"] = token
+
+    def post(self, path: str, body: Mapping[str, object]) -> Fields:
+        """Make an object and return it, as it stands under `resource`.
+
+        Raises:
+            ConflictError: there is one already.
+            TemporaryError, PermanentError, ConfigurationError: see `integrations.errors`.
+        """
+        return self._request("POST", path, json_body=body).child("resource")
+
+    def delete(self, path: str) -> None:
+        """Delete an object; one that is gone already is no error."""
+        with contextlib.suppress(NotFoundError):
+            self._request("DELETE", path)
+
+    def token(self) -> str:
+        """Return the access token that is sent now."""
+        return self._tokens.current()
 
     def me(self) -> Fields:
         """Return the user whom the token belongs to."""
         return self.get("/users/me").child("resource")
-
-    def create_webhook_subscription(
-        self,
-        *,
-        url: str,
-        events: list[str],
-        organization: str,
-        scope: str,
-        signing_key: str,
-        user: str = "",
-    ) -> Fields:
-        """Subscribe a URL; `scope` is organization or user, the latter with the user's URI.
-
-        Source: https://developer.calendly.com/api-docs (POST /webhook_subscriptions)
-        """
-        wanted = {"url": url, "events": events, "organization": organization, "scope": scope, "signing_key": signing_key}  # fmt: skip
-        if user:
-            wanted["user"] = user
-        return self._request("POST", "/webhook_subscriptions", json_body=wanted).child("resource")
 
     def _request(
         self,
@@ -126,37 +154,37 @@ class CalendlyClient:
         params: Mapping[str, str] | None = None,
         json_body: object = None,
     ) -> Fields:
-        response = self._http.request(
-            method,
-            f"{self._base_url}{path}",
-            headers=self._headers,
-            params=params,
-            json_body=json_body,
-        )
-        return _read(response, is_write=method != "GET")
+        token = self._tokens.current()
+        response = self._send(method, path, token=token, params=params, json_body=json_body)
+        if response.status_code == 401 and (other := self._tokens.instead_of(token)):
+            response = self._send(method, path, token=other, params=params, json_body=json_body)
+        return read(response, what=f"{method} {path}")
 
-
-def fetch_meeting(
-    client: CalendlyClient, *, booking_uri: str, observed_at: datetime
-) -> MeetingSnapshot | None:
-    """Return a booking with all its invitees; None when it is gone or its URI is none of Calendly's.
-
-    `observed_at` is the moment before the first call: what is true later must win.
-    """
-    found = _BOOKING_PATH.search(urlsplit(booking_uri).path)
-    if found is None:
-        return None
-    path = f"/scheduled_events/{found[1]}"
-    event = client.find(path)
-    if event is None:
-        return None
-    invitees = [item.raw for item in client.collect(f"{path}/invitees")]
-    meeting = meeting_of_answers(
-        event.raw, invitees, booking_uri=booking_uri, observed_at=observed_at
-    )
-    if meeting is None:
-        raise PermanentError(f"Calendly's answer about {booking_uri} lacks a start or an end.")
-    return meeting
+    def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        token: str,
+        params: Mapping[str, str] | None,
+        json_body: object,
+    ) -> requests.Response:
+        """Send one request within the budget, and note what its answer tells of it."""
+        ticket = budget.spend(self._connection_id, priority=self._priority)
+        self.requests += 1
+        said: budget.Told | None = None
+        try:
+            response = self._http.request(
+                method,
+                f"{settings.CALENDLY_API_URL.rstrip('/')}{path}",
+                headers={"Authorization": f"Bearer {token}", "Accept": "application/json"},
+                params=params,
+                json_body=json_body,
+            )
+            said = told(response)
+        finally:
+            budget.settle(self._connection_id, ticket, told=said)
+        return response
 
 
 def _next_token(pagination: Fields) -> str:
@@ -164,72 +192,3 @@ def _next_token(pagination: Fields) -> str:
     token = pagination.text("next_page_token")
     in_link = parse_qs(urlsplit(pagination.text("next_page")).query).get("page_token", [""])
     return token or in_link[0]
-
-
-def _read(response: requests.Response, *, is_write: bool) -> Fields:
-    """Return the answer's object, or raise what its status means."""
-    status = response.status_code
-    if status == 429:
-        raise ThrottledError(
-            "Calendly asks to slow down.",
-            hint="Nothing to do: it goes on when the request budget is refilled.",
-            retry_after=_wait(response),
-        )
-    body = _json(response)
-    if body is None or status >= 500:
-        said = _said(body) if body else "no JSON object."
-        raise TemporaryError(
-            f"Calendly answered {status}: {said}", hint=_LASTING, ambiguous=is_write
-        )
-    if status >= 300:
-        _refuse(status, body)
-    return body
-
-
-def _json(response: requests.Response) -> Fields | None:
-    try:
-        value = load(response.content)
-    except UnreadableError:
-        return None
-    return Fields(value) if isinstance(value, dict) else None
-
-
-def _wait(response: requests.Response) -> float:
-    """Return the seconds to wait: `X-RateLimit-Reset` counts seconds from now.
-
-    Source: https://developer.calendly.com/api-docs/overview/rate-limits
-    """
-    reset = response.headers.get("X-RateLimit-Reset", "").strip()
-    if reset.isascii() and reset.isdigit() and len(reset) <= 9:
-        return min(float(reset), _LONGEST_WAIT)
-    asked = retry_after_seconds(response.headers, now=timezone.now())
-    return min(asked, _LONGEST_WAIT) if asked is not None else DEFAULT_WAIT
-
-
-def _refuse(status: int, body: Fields) -> NoReturn:
-    message = f"Calendly answered {status}: {_said(body)}"
-    if status == 401:
-        raise ConfigurationError(message, hint=_RECONNECT)
-    if status == 403:
-        raise ConfigurationError(message, hint=_right_needed(body))
-    if status == 404:
-        raise NotFoundError(message)
-    raise PermanentError(message)
-
-
-def _said(body: Fields) -> str:
-    details = "; ".join(
-        ": ".join(filter(None, (detail.text("parameter"), detail.text("message"))))
-        for detail in body.children("details")
-    )
-    said = ". ".join(filter(None, (body.text("title"), body.text("message").rstrip("."))))
-    said = said or ". ".join(filter(None, (body.text("error"), body.text("error_description"))))
-    return f"{said or 'no reason given'}{f' ({details})' if details else ''}."
-
-
-def _right_needed(body: Fields) -> str:
-    scopes = body.get("required_scopes")
-    if isinstance(scopes, list) and scopes:
-        names = ", ".join(map(as_text, scopes))
-        return f"Connect the Calendly account again and grant the scopes: {names}."
-    return "Use the token of an owner or admin of the organization, on a plan that allows this."

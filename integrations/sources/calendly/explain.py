@@ -6,16 +6,29 @@ from bookings.snapshots import (
     BookingSnapshot,
     Cancellation,
     EventTypeSnapshot,
+    GroupRelationshipSnapshot,
+    GroupSnapshot,
     HostSnapshot,
     InviteeSnapshot,
     MeetingSnapshot,
+    MembershipSnapshot,
     NoShow,
     NoShowSnapshot,
+    RoutingFormSnapshot,
+    RoutingSubmissionSnapshot,
     Snapshot,
 )
 from integrations.sources.base import NotUnderstood, Parsed
 from integrations.sources.calendly.payloads import parse_api, parse_webhook
 from integrations.sources.calendly.payloads.reading import Fields, UnreadableError, load
+
+Surroundings = (
+    HostSnapshot
+    | MembershipSnapshot
+    | GroupSnapshot
+    | GroupRelationshipSnapshot
+    | RoutingFormSnapshot
+)
 
 
 def read_any(body: bytes, *, now: datetime) -> Parsed:
@@ -41,18 +54,34 @@ def describe(parsed: Parsed) -> str:
 
 def describe_snapshot(snapshot: Snapshot) -> str:
     """Return a snapshot's facts in words."""
-    if isinstance(snapshot, MeetingSnapshot):
-        parts = [_booking(snapshot)] + [_invitee(invitee) for invitee in snapshot.invitees]
-        return "; ".join(parts)
-    if isinstance(snapshot, NoShowSnapshot):
-        return f"{_no_show(snapshot.no_show)}: invitee {_tail(snapshot.invitee_uri)}"
-    if isinstance(snapshot, HostSnapshot):
-        return f"host {snapshot.name or snapshot.email or _tail(snapshot.uri)}"
-    if isinstance(snapshot, EventTypeSnapshot):
-        return _event_type(snapshot)
-    answers = _plural(len(snapshot.answers), "answer")
-    leads_to = (snapshot.result_type or "nothing").replace("_", " ")
-    return f"routing form submission {_tail(snapshot.uri)}, {answers}, leads to: {leads_to}"
+    match snapshot:
+        case MeetingSnapshot():
+            return "; ".join([_booking(snapshot), *map(_invitee, snapshot.invitees)])
+        case NoShowSnapshot():
+            return f"{_no_show(snapshot.no_show)}: invitee {_tail(snapshot.invitee_uri)}"
+        case EventTypeSnapshot():
+            return _event_type(snapshot)
+        case RoutingSubmissionSnapshot():
+            return _submission(snapshot)
+        case _:
+            return _surroundings(snapshot)
+
+
+def _surroundings(snapshot: Surroundings) -> str:
+    match snapshot:
+        case HostSnapshot():
+            return f"host {snapshot.name or snapshot.email or _tail(snapshot.uri)}"
+        case MembershipSnapshot():
+            role = f" as {snapshot.role}" if snapshot.role else ""
+            return f"member{role}: {_surroundings(snapshot.host)}"
+        case GroupSnapshot():
+            return f"group {_named(snapshot)}"
+        case GroupRelationshipSnapshot():
+            who = _tail(snapshot.membership_uri) or "somebody invited"
+            return f"{snapshot.role or 'member'} of group {_tail(snapshot.group_uri)}: {who}"
+        case RoutingFormSnapshot():
+            questions = _plural(len(snapshot.questions), "question")
+            return f"routing form {_named(snapshot)} {snapshot.status}".rstrip() + f", {questions}"
 
 
 def _booking(meeting: MeetingSnapshot) -> str:
@@ -99,6 +128,16 @@ def _cancellation(cancellation: Cancellation) -> str:
 
 def _no_show(no_show: NoShow | None) -> str:
     return "marked as a no-show" if no_show else "not a no-show"
+
+
+def _submission(snapshot: RoutingSubmissionSnapshot) -> str:
+    answers = _plural(len(snapshot.answers), "answer")
+    leads_to = (snapshot.result_type or "nothing").replace("_", " ")
+    return f"routing form submission {_tail(snapshot.uri)}, {answers}, leads to: {leads_to}"
+
+
+def _named(snapshot: GroupSnapshot | RoutingFormSnapshot) -> str:
+    return f"“{snapshot.name}”" if snapshot.name else _tail(snapshot.uri)
 
 
 def _event_type(snapshot: EventTypeSnapshot) -> str:

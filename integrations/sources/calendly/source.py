@@ -8,13 +8,21 @@ from typing import ClassVar
 from django.conf import settings
 from django.utils import timezone
 
-from bookings.snapshots import MeetingSnapshot
+from bookings.snapshots import Snapshot
+from integrations.budget import Priority
+from integrations.granting import OAuth, Profile
 from integrations.http import HttpClient
 from integrations.models import Account
 from integrations.sources.base import Parsed, Source, Verification
-from integrations.sources.calendly import signature
-from integrations.sources.calendly.client import CalendlyClient, fetch_meeting
+from integrations.sources.calendly import fetching, no_shows, profile, signature
+from integrations.sources.calendly.client import CalendlyClient
+from integrations.sources.calendly.oauth import CalendlyOAuth
 from integrations.sources.calendly.payloads import parse_webhook
+from integrations.sources.calendly.reader import CalendlyReader
+from integrations.sources.calendly.settings import CalendlySettings
+from integrations.sources.calendly.subscriptions import CalendlySubscriptions
+from integrations.sources.reading import Reader
+from integrations.sources.subscribing import Subscriptions
 
 
 class CalendlySource(Source):
@@ -22,18 +30,16 @@ class CalendlySource(Source):
 
     label: ClassVar[str] = "Calendly"
     secret_fields: ClassVar[Mapping[str, str]] = {
-        "access_token": "Personal access token of an owner or admin of the organization."
+        "access_token": (
+            "Personal access token of an owner or admin of the organization, where the account is not connected by OAuth."
+        )
     }
+    settings_model: ClassVar[type[CalendlySettings]] = CalendlySettings
 
-    def check(self, account: Account) -> str:
-        """Ask Calendly whose token it is.
-
-        Raises:
-            TemporaryError, PermanentError, ConfigurationError: see `integrations.errors`.
-        """
+    def describe(self, account: Account) -> Profile:
+        """Ask Calendly whose token it is, and for OAuth what was granted."""
         with closing(HttpClient()) as http:
-            user = CalendlyClient.for_account(account, http=http).me()
-        return f"Connected to Calendly as {user.text('name')} <{user.text('email')}>."
+            return profile.describe(account, http=http)
 
     def verify(
         self, *, body: bytes, headers: Mapping[str, str], keys: Mapping[str, str], now: datetime
@@ -52,12 +58,36 @@ class CalendlySource(Source):
         """Read a webhook's body; never raises for bad input."""
         return parse_webhook(body, received_at=received_at)
 
-    def fetch_booking(self, account: Account, *, booking_uri: str) -> MeetingSnapshot | None:
-        """Ask Calendly for a booking with all its invitees; None when it does not exist there.
+    def fetch(
+        self, account: Account, *, uri: str, priority: Priority = Priority.LIVE
+    ) -> Snapshot | None:
+        """Ask Calendly for one object, a booking with all its invitees; None when it does not exist there."""
+        with closing(HttpClient()) as http:
+            client = CalendlyClient.for_account(account, http=http, priority=priority)
+            return fetching.fetch(client, uri=uri, observed_at=timezone.now())
 
-        Raises:
-            TemporaryError, PermanentError, ConfigurationError: see `integrations.errors`.
-        """
+    def mark_no_show(self, account: Account, *, invitee_uri: str, look_first: bool = False) -> str:
+        """Mark an invitee as a no-show and return the mark's URI; one that is there already is returned."""
         with closing(HttpClient()) as http:
             client = CalendlyClient.for_account(account, http=http)
-            return fetch_meeting(client, booking_uri=booking_uri, observed_at=timezone.now())
+            return no_shows.mark(client, invitee_uri=invitee_uri, look_first=look_first)
+
+    def unmark_no_show(self, account: Account, *, no_show_uri: str) -> None:
+        """Take a no-show back; one that is gone already is fine."""
+        with closing(HttpClient()) as http:
+            client = CalendlyClient.for_account(account, http=http)
+            no_shows.unmark(client, no_show_uri=no_show_uri)
+
+    @property
+    def oauth(self) -> OAuth:
+        """Return how a person grants access."""
+        return CalendlyOAuth()
+
+    @property
+    def subscriptions(self) -> Subscriptions:
+        """Return how our URLs are subscribed."""
+        return CalendlySubscriptions()
+
+    def open_reader(self, account: Account) -> Reader:
+        """Return a reader for one slice of a backfill; close it."""
+        return CalendlyReader(account)

@@ -1,6 +1,6 @@
 """Calendly's JSON -> snapshots. Pure, tolerant, and the only place that knows Calendly's keys.
 
-`reading` decodes and cleans, `parts` and `shapes` turn one object into one snapshot,
+`reading` decodes and cleans, `parts`, `shapes` and `directory` turn one object into one snapshot,
 `envelope` reads webhooks, `answers` reads what the API answers.
 """
 

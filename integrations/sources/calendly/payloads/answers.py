@@ -4,16 +4,20 @@ Objects are known by the path of their URI, since answers do not say what they a
 """
 
 import re
-from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from bookings.snapshots import MeetingSnapshot, NoShowSnapshot, Snapshot
 from integrations.sources.base import NotUnderstood, Parsed, Understood
-from integrations.sources.calendly.payloads import parts, shapes
+from integrations.sources.calendly.payloads import directory, parts, shapes
 from integrations.sources.calendly.payloads.reading import Fields, UnreadableError, load
 
-Reader = Callable[[Fields, datetime], Snapshot | None]
+
+class Reader(Protocol):
+    """Turn an object into a snapshot; `now` is when Calendly answered, None means that it lacks what names it."""
+
+    def __call__(self, item: Fields, *, now: datetime) -> Snapshot | None:
+        """Return the snapshot, or None."""
 
 
 def parse_api(body: bytes, *, observed_at: datetime) -> Parsed:
@@ -26,7 +30,7 @@ def parse_api(body: bytes, *, observed_at: datetime) -> Parsed:
     if not items:
         return NotUnderstood(reason="There is nothing in it.")
     names = {name: None for item in items if (name := what_is(item))}
-    snapshots = tuple(found for item in items if (found := _snapshot(item, observed_at)))
+    snapshots = tuple(found for item in items if (found := read_object(item, now=observed_at)))
     if not snapshots:
         return NotUnderstood(reason=_why_nothing(names, items), kind=next(iter(names), ""))
     return Understood(kind=", ".join(names), delivery_key="", snapshots=snapshots)
@@ -43,11 +47,17 @@ def meeting_of_answers(
         return None
     named = Fields({**fields.raw, "uri": uri})
     people = tuple(
-        shapes.read_invitee(item, names=names, now=observed_at)
+        shapes.read_invitee(item, named, names=names, now=observed_at)
         for item in map(Fields.of, invitees)
         if (names := shapes.identify(item, named))
     )
     return MeetingSnapshot(booking=booking, invitees=people, observed_at=observed_at)
+
+
+def read_object(item: Fields, *, now: datetime) -> Snapshot | None:
+    """Return what one object says; None when it is not mirrored, or lacks what names it."""
+    reader = _READERS.get(what_is(item))
+    return reader(item, now=now) if reader else None
 
 
 def what_is(item: Fields) -> str:
@@ -70,11 +80,6 @@ def _items(value: Any) -> list[Fields]:
     return [Fields(item) for item in values if isinstance(item, dict) and item]
 
 
-def _snapshot(item: Fields, observed_at: datetime) -> Snapshot | None:
-    reader = _READERS.get(what_is(item))
-    return reader(item, observed_at) if reader else None
-
-
 def _why_nothing(names: dict[str, None], items: list[Fields]) -> str:
     if "errors" in names:
         said = ": ".join(filter(None, (items[0].text("title"), items[0].text("message"))))
@@ -87,29 +92,17 @@ def _why_nothing(names: dict[str, None], items: list[Fields]) -> str:
     return f"It holds {what}; {_WHY_NOT.get(next(iter(names)), _MIRRORED)}."
 
 
-def _host(item: Fields, now: datetime) -> Snapshot | None:
-    return shapes.read_host(item, now=now)
-
-
-def _member(item: Fields, now: datetime) -> Snapshot | None:
-    return shapes.read_host(item.child("user"), now=now)
-
-
-def _event_type(item: Fields, now: datetime) -> Snapshot | None:
-    return shapes.read_event_type(item, now=now)
-
-
-def _scheduled_event(item: Fields, now: datetime) -> Snapshot | None:
+def _scheduled_event(item: Fields, *, now: datetime) -> Snapshot | None:
     return meeting_of_answers(item.raw, [], booking_uri=item.uri("uri"), observed_at=now)
 
 
-def _invitee(item: Fields, now: datetime) -> Snapshot | None:
+def _invitee(item: Fields, *, now: datetime) -> Snapshot | None:
     event = item.child("scheduled_event") or item.child("event")
     names = shapes.identify(item, event)
     return shapes.meeting(item, event, names=names, kind="", now=now) if names else None
 
 
-def _no_show(item: Fields, now: datetime) -> Snapshot | None:
+def _no_show(item: Fields, *, now: datetime) -> Snapshot | None:
     invitee_uri = item.uri("invitee")
     booking_uri = shapes.booking_of_invitee_uri(invitee_uri)
     if not booking_uri:
@@ -120,13 +113,7 @@ def _no_show(item: Fields, now: datetime) -> Snapshot | None:
     )
 
 
-def _submission(item: Fields, now: datetime) -> Snapshot | None:
-    return shapes.read_submission(item, now=now)
-
-
-_MIRRORED = (
-    "Calsync mirrors hosts, event types, meetings, no-shows and routing form submissions only"
-)
+_MIRRORED = "Calsync mirrors hosts, memberships, groups, event types, meetings, no-shows and routing forms only"
 _WHY_NOT = {
     "access_tokens": "a secret, which belongs to the connection and not into the mirror",
     "answers": "they are read with their invitee",
@@ -137,13 +124,16 @@ _WHY_NOT = {
     "webhook_subscriptions": "they are looked after by the connection, not mirrored",
 }
 _READERS: dict[str, Reader] = {
-    "users": _host,
-    "organization_memberships": _member,
-    "event_types": _event_type,
+    "users": directory.read_host,
+    "organization_memberships": directory.read_membership,
+    "groups": directory.read_group,
+    "group_relationships": directory.read_group_relationship,
+    "event_types": directory.read_event_type,
     "scheduled_events": _scheduled_event,
     "invitees": _invitee,
     "invitee_no_shows": _no_show,
-    "routing_form_submissions": _submission,
+    "routing_forms": directory.read_routing_form,
+    "routing_form_submissions": directory.read_submission,
 }
 _PATHS: dict[str, re.Pattern[str]] = {
     "invitees": re.compile(r"/(?:scheduled_events/[^/]+/invitees|scheduled_event_invitees)/[^/]+$"),

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from bookings.snapshots import NoShowSnapshot
 from integrations.sources.base import NotUnderstood, Parsed, Understood
-from integrations.sources.calendly.payloads import parts, shapes
+from integrations.sources.calendly.payloads import directory, parts, shapes
 from integrations.sources.calendly.payloads.reading import Fields, UnreadableError, load
 
 #: A reschedule is a cancel and a booking; `invitee.rescheduled` is sent by test tools only, and read by its state.
@@ -18,6 +18,7 @@ _INVITEE_KINDS = frozenset({"invitee.created", "invitee.canceled", "invitee.resc
 _NO_SHOW_KINDS = frozenset({"invitee_no_show.created", "invitee_no_show.deleted"})
 _EVENT_TYPE_KINDS = frozenset({"event_type.created", "event_type.updated", "event_type.deleted"})
 _NOT_MIRRORED = {
+    "calsync": "A probe of Calsync's own, sent by the self-test: the way from the public URL to here is open.",
     "contact": "Calsync mirrors meetings, not Calendly's contacts.",
     "meeting_recap": "Calsync mirrors meetings, not the notes that Calendly takes in them.",
 }
@@ -111,7 +112,7 @@ def _bare_no_show(envelope: Envelope) -> Parsed:
 
 
 def _event_type(envelope: Envelope) -> Parsed:
-    item = shapes.read_event_type(envelope.payload, now=envelope.sent_at)
+    item = directory.read_event_type(envelope.payload, now=envelope.sent_at)
     if item is None:
         return NotUnderstood(kind=envelope.kind, reason="The event type has no URI.")
     if envelope.kind == "event_type.deleted":
@@ -121,7 +122,7 @@ def _event_type(envelope: Envelope) -> Parsed:
 
 
 def _routing_submission(envelope: Envelope) -> Parsed:
-    item = shapes.read_submission(envelope.payload, now=envelope.sent_at)
+    item = directory.read_submission(envelope.payload, now=envelope.sent_at)
     if item is None:
         return NotUnderstood(kind=envelope.kind, reason="The routing form submission has no URI.")
     key = _key(envelope.kind, item.uri)

@@ -1,4 +1,4 @@
-"""One Calendly object -> one snapshot.
+"""An invitee, and the booking it belongs to -> snapshots.
 
 `now` is the fallback for times that the object lacks: when the source said so.
 Source: https://developer.calendly.com/api-docs
@@ -10,11 +10,8 @@ from datetime import datetime
 
 from bookings.snapshots import (
     BookingSnapshot,
-    EventTypeSnapshot,
-    HostSnapshot,
     InviteeSnapshot,
     MeetingSnapshot,
-    RoutingSubmissionSnapshot,
 )
 from integrations.sources.calendly.payloads import parts
 from integrations.sources.calendly.payloads.reading import Fields
@@ -56,7 +53,7 @@ def meeting(
     invitee: Fields, event: Fields, *, names: Identity, kind: str, now: datetime
 ) -> MeetingSnapshot:
     """Return an invitee together with the booking it came with, if that is usable."""
-    person = read_invitee(invitee, names=names, kind=kind, now=now)
+    person = read_invitee(invitee, event, names=names, kind=kind, now=now)
     # A booking without times of its own is as old as its invitee, or a late repeat would look new.
     booking = read_booking(event, uri=names.booking_uri, now=person.updated_at)
     if booking and person.status == parts.CANCELED:
@@ -111,9 +108,9 @@ def read_booking(event: Fields, *, uri: str, now: datetime) -> BookingSnapshot |
 
 
 def read_invitee(
-    invitee: Fields, *, names: Identity, kind: str = "", now: datetime
+    invitee: Fields, event: Fields, *, names: Identity, kind: str = "", now: datetime
 ) -> InviteeSnapshot:
-    """Return an invitee. `kind` is the webhook's event, empty for an answer of the API."""
+    """Return an invitee of a scheduled event. `kind` is the webhook's event, empty for an answer of the API."""
     created = invitee.moment("created_at")
     status = parts.read_status(
         invitee, default=parts.CANCELED if kind == "invitee.canceled" else parts.ACTIVE
@@ -133,7 +130,8 @@ def read_invitee(
         timezone=invitee.text("timezone", 64),
         text_reminder_number=invitee.text("text_reminder_number", 64),
         answers=parts.read_answers(invitee),
-        tracking=dict(invitee.texts("tracking")),
+        # A tutorial in circulation shows it on the event; Calendly has it on the invitee.
+        tracking=dict(invitee.texts("tracking")) or dict(event.texts("tracking")),
         # Some mark the new invitee; Calendly documents the flag for the old one, which is canceled.
         rescheduled=status == parts.CANCELED and (invitee.flag("rescheduled") or bool(new_invitee)),
         old_invitee_uri=invitee.uri("old_invitee"),
@@ -144,59 +142,4 @@ def read_invitee(
         reschedule_url=invitee.link("reschedule_url", 1024),
         routing_submission_uri=invitee.uri("routing_form_submission"),
         raw=invitee.raw,
-    )
-
-
-def read_host(user: Fields, *, now: datetime) -> HostSnapshot | None:
-    """Return a user, or None without a URI."""
-    if not (uri := user.uri("uri")):
-        return None
-    return HostSnapshot(
-        uri=uri,
-        name=user.text("name", 255),
-        email=user.text("email", 320),
-        timezone=user.text("timezone", 64),
-        updated_at=user.moment("updated_at") or user.moment("created_at") or now,
-        raw=user.raw,
-    )
-
-
-def read_event_type(item: Fields, *, now: datetime) -> EventTypeSnapshot | None:
-    """Return an event type, or None without a URI."""
-    if not (uri := item.uri("uri")):
-        return None
-    return EventTypeSnapshot(
-        uri=uri,
-        name=item.text("name", 255),
-        updated_at=item.moment("updated_at") or item.moment("created_at") or now,
-        slug=item.text("slug", 255),
-        kind=item.text("kind", 32),
-        pooling_type=item.text("pooling_type", 32),
-        active=item.flag("active", default=True),
-        duration_minutes=item.count("duration"),
-        scheduling_url=item.link("scheduling_url", 1024),
-        deleted_at=item.moment("deleted_at"),
-        raw=item.raw,
-    )
-
-
-def read_submission(item: Fields, *, now: datetime) -> RoutingSubmissionSnapshot | None:
-    """Return a routing form submission, or None without a URI."""
-    if not (uri := item.uri("uri")):
-        return None
-    created = item.moment("created_at")
-    result = item.child("result")
-    message = result.child("value")
-    return RoutingSubmissionSnapshot(
-        uri=uri,
-        routing_form_uri=item.uri("routing_form"),
-        created_at=created or now,
-        updated_at=item.moment("updated_at") or created or now,
-        answers=parts.read_answers(item),
-        tracking=dict(item.texts("tracking")),
-        result_type=result.text("type", 32),
-        result_value=result.text("value")
-        or f"{message.text('headline')}\n{message.text('body')}".strip(),
-        submitter_uri=item.uri("submitter"),
-        raw=item.raw,
     )

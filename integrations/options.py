@@ -1,0 +1,57 @@
+"""Typed settings of connections and options of rules; the admin builds its forms from these."""
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from integrations.errors import ConfigurationError, RuleError
+
+
+class Options(BaseModel):
+    """Base of typed settings and rule options: unknown keys are refused, so that a typing mistake is seen."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+OptionsT = TypeVar("OptionsT", bound=Options)
+
+
+def read_settings(model: type[OptionsT], values: Mapping[str, Any]) -> OptionsT:
+    """Return a connection's settings as what they are declared to be.
+
+    Raises:
+        ConfigurationError: one of them is wrong; it says which, and why.
+    """
+    try:
+        return model.model_validate(dict(values))
+    except ValidationError as error:
+        raise ConfigurationError(
+            f"The connection's {_first(error, of='setting')}.",
+            hint="Open the connection and correct its settings.",
+        ) from error
+
+
+def read_options(
+    model: type[OptionsT], values: Mapping[str, Any], *, whose: str = "rule"
+) -> OptionsT:
+    """Return the options of a rule, or of a channel, as what they are declared to be.
+
+    Raises:
+        RuleError: one of them is wrong; it says which, and why.
+    """
+    try:
+        return model.model_validate(dict(values))
+    except ValidationError as error:
+        raise RuleError(
+            f"The {whose}'s {_first(error, of='option')}.",
+            hint=f"Open the {whose} and correct its options.",
+        ) from error
+
+
+def _first(error: ValidationError, *, of: str) -> str:
+    """Say what is wrong first; where several are wrong together, the message names them itself."""
+    problem = error.errors()[0]
+    name = ".".join(map(str, problem["loc"]))
+    what = f"{of} {name} is" if name else f"{of}s are"
+    return f"{what} wrong: {problem['msg'].removeprefix('Value error, ').rstrip('.')}"
