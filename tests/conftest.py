@@ -20,6 +20,7 @@ from django.db import connections
 
 from config.celery import app as celery_app
 from integrations.embedded import EmbeddedBroker
+from integrations.sandbox import SandboxServer
 
 LEFT_OUT = "left out: "
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -107,6 +108,7 @@ def _broker_settings(
     wanted = "broker_url" in request.fixturenames
     url = request.getfixturevalue("broker_url") if wanted else NO_BROKER
     settings.REDIS_URL = settings.CELERY_BROKER_URL = url
+    settings.CACHES = _caches(url, name=request.node.nodeid if not wanted else "")
     monkeypatch.setitem(celery_app.conf, "broker_url", url)
     _forget_connections()
     if not wanted:
@@ -135,6 +137,22 @@ def child_environment(broker_url: str, transactional_db: None) -> dict[str, str]
 
 
 @pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
+    """Let a live server's threads give their database connection back after each request.
+
+    One that a browser or the sandbox keeps waiting for its next request would be in the way when the database goes.
+    """
+    connections["default"].settings_dict["CONN_MAX_AGE"] = 0
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[SandboxServer]:
+    """One sandbox for all tests of this process; a test resets it before it begins."""
+    with SandboxServer() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
 def chromium_path() -> str:
     """The browser that playwright drives; the test is left out when there is none."""
     given = os.environ.get("CALSYNC_TEST_CHROMIUM")
@@ -144,6 +162,14 @@ def chromium_path() -> str:
     if not found:
         leave_out("chromium, for the browser tests", "Debian: apt-get install chromium.")
     return str(found)
+
+
+def _caches(url: str, *, name: str) -> dict[str, Any]:
+    """Return the cache of one test: the broker's Redis, or this process' memory under the test's own name."""
+    if name:
+        backend = "django.core.cache.backends.locmem.LocMemCache"
+        return {"default": {"BACKEND": backend, "LOCATION": name}}
+    return {"default": {**settings.CACHES["default"], "LOCATION": url}}
 
 
 def _own_database(url: str) -> str:

@@ -36,10 +36,14 @@ from bookings.models import (
 )
 from integrations import vault
 from integrations.models import (
+    BackfillFinding,
+    BackfillRun,
     Connection,
     Delivery,
     DeliveryAttempt,
     InboundWebhook,
+    Notification,
+    NotificationChannel,
     RemoteRecord,
     Rule,
     SignatureTally,
@@ -342,10 +346,69 @@ class RefetchRequestFactory(DjangoModelFactory[RefetchRequest]):
     class Meta:
         model = RefetchRequest
 
-    booking_uri = Sequence(lambda n: f"{API}/scheduled_events/BOOKING{n:06}")
+    object_uri = Sequence(lambda n: f"{API}/scheduled_events/BOOKING{n:06}")
     reason = RefetchRequest.Reason.COUNTERPART
-    subject_uri = LazyAttribute(lambda o: f"{o.booking_uri}/invitees/INVITEE000001")
+    subject_uri = LazyAttribute(lambda o: f"{o.object_uri}/invitees/INVITEE000001")
     due_at = NOW
+    created_at = NOW
+
+
+class BackfillRunFactory(DjangoModelFactory[BackfillRun]):
+    """A run that waits, 30 days back and a year ahead; `ended=True` with a state makes it one that has ended."""
+
+    class Meta:
+        model = BackfillRun
+
+    class Params:
+        ended = Trait(
+            state=BackfillRun.State.DONE,
+            started_at=NOW,
+            finished_at=NOW + timedelta(seconds=90),
+        )
+
+    connection = SubFactory(
+        ConnectionFactory, provider="calendly", name=Sequence(lambda n: f"Calendar {n}")
+    )
+    trigger = BackfillRun.Trigger.OPERATOR
+    window_from = NOW - timedelta(days=30)
+    window_to = NOW + timedelta(days=365)
+    created_at = NOW
+
+
+class BackfillFindingFactory(DjangoModelFactory[BackfillFinding]):
+    class Meta:
+        model = BackfillFinding
+
+    run = SubFactory(BackfillRunFactory)
+    kind = "booked"
+    verdict = BackfillFinding.Verdict.MISSED
+    booking_uri = Sequence(lambda n: f"{API}/scheduled_events/FOUND{n:06}")
+    occurred_at = NOW
+
+
+class NotificationChannelFactory(DjangoModelFactory[NotificationChannel]):
+    """A channel that is told everything from `NOW` on."""
+
+    class Meta:
+        model = NotificationChannel
+
+    name = Sequence(lambda n: f"Channel {n}")
+    connection = SubFactory(ConnectionFactory)
+    options = LazyFunction(lambda: {"channel": "#sales"})
+    sends_health = True
+    sends_alerts = True
+    told_from = NOW
+    looked_at = SelfAttribute("told_from")
+
+
+class NotificationFactory(DjangoModelFactory[Notification]):
+    class Meta:
+        model = Notification
+
+    channel = SubFactory(NotificationChannelFactory)
+    kind = Notification.Kind.TEST
+    key = Sequence(lambda n: f"test:{n}")
+    not_before = NOW
     created_at = NOW
 
 

@@ -12,6 +12,10 @@ MODELS = (
     "integrations.connection",
     "integrations.webhooksubscription",
     "integrations.rule",
+    "integrations.backfillrun",
+    "integrations.driftrun",
+    "integrations.driftfinding",
+    "integrations.interaction",
 )
 
 

@@ -1,6 +1,6 @@
 """A connector for the admin's forms: every sort of setting, and a check that answers by its key."""
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -9,13 +9,13 @@ from integrations.connectors.base import (
     Connector,
     Decision,
     Forget,
-    Options,
     Remember,
     Send,
     Skip,
     Task,
 )
 from integrations.errors import ConfigurationError
+from integrations.options import Options
 
 
 class Settings(Options):
@@ -27,12 +27,21 @@ class RuleOptions(Options):
     channel: str
 
 
+class ListOptions(Options):
+    list_id: str = Field(description="The list.")
+    at: Literal["top", "end"] = "end"
+
+
 class FakeConnector(Connector):
     label = "Fake CRM"
-    actions: ClassVar = {"write": "Write it"}
+    actions: ClassVar = {"write": "Write it", "add": "Add it to a list"}
     settings_model = Settings
     options_model = RuleOptions
     secret_fields: ClassVar = {"api_key": "The API key.", "other_key": "Another key."}
+
+    @classmethod
+    def options_for(cls, action: str) -> type[Options]:
+        return ListOptions if action == "add" else cls.options_model
 
     def plan(self, task: Task) -> Decision:
         return Skip(reason="never")

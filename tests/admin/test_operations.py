@@ -174,7 +174,7 @@ def test_testing_a_connection_says_what_the_provider_answered(
 
 @pytest.mark.parametrize(
     ("token", "said"),
-    [("sandbox-calendly-pat", "Connected to Calendly as Olivia Owens"), ("wrong", "is missing")],
+    [("sandbox-calendly-pat", "Connected as Olivia Owens"), ("wrong", "is missing")],
 )
 def test_testing_calendly_says_whose_token_it_is(operator, settings, token, said):
     connection = ConnectionFactory.create(provider="calendly", secrets={"access_token": token})
@@ -192,7 +192,7 @@ def test_reading_a_booking_again_notes_that_calendly_is_to_be_asked(operator):
     operator.post(_url("bookings_booking", booking, "read_again"))
 
     request = RefetchRequest.objects.get()
-    assert (request.booking_uri, request.reason, request.account) == (
+    assert (request.object_uri, request.reason, request.account) == (
         booking.uri,
         "operator",
         "calendly:7",

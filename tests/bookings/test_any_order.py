@@ -50,9 +50,14 @@ def mirror_after(snapshots):
     with transaction.atomic():
         for snapshot in snapshots:
             reconcile(snapshot, origin=origin())
-        seen = (_bookings(), _invitees(), _meetings(), _events(), _waiting())
+        seen = what_is_seen()
         transaction.set_rollback(True)
     return seen
+
+
+def what_is_seen():
+    """Return the mirror as its readers see it now."""
+    return (_bookings(), _invitees(), _meetings(), _events(), _waiting())
 
 
 def _bookings():
@@ -75,7 +80,7 @@ def _meetings():
 
 def _events():
     """Return the events that must not depend on the order; an undone no-show may pass unseen."""
-    rows = BookingEvent.objects.filter(kind__in=["booked", "rescheduled", "canceled"])
+    rows = BookingEvent.objects.filter(kind__in=["booked", "rescheduled", "canceled", "updated"])
     return sorted(rows.values_list("kind", "invitee__uri", "chain__uri"))
 
 

@@ -116,7 +116,7 @@ def test_half_of_a_reschedule_announces_nothing_and_asks_for_its_partner():
 
     request = RefetchRequest.objects.get()
     assert request.reason == RefetchRequest.Reason.SUCCESSOR
-    assert request.booking_uri == rescheduled.booking.uri
+    assert request.object_uri == rescheduled.booking.uri
     assert request.due_at == BASE + timedelta(seconds=30)
 
 
@@ -127,7 +127,7 @@ def test_a_new_booking_waits_for_the_one_it_was_moved_from():
 
     assert apply(rescheduled) == []
 
-    assert RefetchRequest.objects.get().booking_uri == booked.booking.uri
+    assert RefetchRequest.objects.get().object_uri == booked.booking.uri
     assert Invitee.objects.get().announced_at is None
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from bookings.meeting import Meeting, Person
 from bookings.snapshots import Answer
-from integrations.connectors.base import Record, Task
+from integrations.connectors.base import Choice, Link, Record, Task
 
 START = datetime(2026, 12, 1, 9, 0, tzinfo=UTC)
 
@@ -73,6 +73,9 @@ def make_task(
     options: Mapping[str, Any] | None = None,
     records: tuple[Record, ...] = (),
     look_first: bool = False,
+    choice: Choice | None = None,
+    rule_id: int = 1,
+    links: tuple[Link, ...] = (),
 ) -> Task:
     return Task(
         delivery_id=event_id,
@@ -84,6 +87,9 @@ def make_task(
         options=options or {},
         records=records,
         look_first=look_first,
+        choice=choice,
+        rule_id=rule_id,
+        links=links,
         booking_url="http://127.0.0.1:8000/admin/bookings/booking/1/change/",
     )
 

@@ -8,7 +8,7 @@ from integrations.connectors.salesforce.connector import SalesforceConnector
 from integrations.http import Recorder
 from integrations.models import Account
 from integrations.sandbox import SandboxServer
-from tests.connectors.harness import Driver
+from tests.connectors.harness import Driver, harness_of
 
 
 @pytest.fixture(scope="session")
@@ -35,8 +35,9 @@ def own_sandbox(settings: Any) -> Iterator[SandboxServer]:
 
 
 def _point_at(server: SandboxServer, settings: Any) -> None:
-    settings.SALESFORCE_LOGIN_URL = f"{server.url}/salesforce"
-    settings.SLACK_API_URL = f"{server.url}/slack/api/"
+    for provider in settings.CONNECTORS:
+        for name, path in harness_of(provider).point_at.items():
+            setattr(settings, name, f"{server.url}{path}")
 
 
 @pytest.fixture
@@ -49,6 +50,20 @@ def to_salesforce(sandbox: SandboxServer) -> Driver:
 def to_slack(sandbox: SandboxServer) -> Driver:
     """A driver of the Slack connector."""
     return Driver("slack", sandbox)
+
+
+@pytest.fixture
+def to_email(sandbox: SandboxServer) -> Driver:
+    """A driver of the e-mail connector that sends messages to the host."""
+    driver = Driver("email", sandbox, action="send_email")
+    driver.options = {"template": "host_notice", "to": ["host"]}
+    return driver
+
+
+@pytest.fixture
+def to_calendars(sandbox: SandboxServer) -> Driver:
+    """A driver of the e-mail connector that sends invitations."""
+    return Driver("email", sandbox)
 
 
 @pytest.fixture

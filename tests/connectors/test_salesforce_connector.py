@@ -5,8 +5,13 @@ import threading
 import pytest
 
 from integrations.connectors.base import Applied, Record
-from integrations.connectors.salesforce.client import Reply, Session, session_from
-from integrations.errors import ConfigurationError, PermanentError, TemporaryError, ThrottledError
+from integrations.errors import (
+    ConfigurationError,
+    PermanentError,
+    ReviewError,
+    TemporaryError,
+    ThrottledError,
+)
 from integrations.sandbox.salesforce.org import Write
 from tests.connectors.builders import canceled, make_meeting, moved
 
@@ -116,20 +121,8 @@ def test_a_converted_lead_leads_to_its_contact(to_salesforce, org):
     assert len(leads(org)) == 1
 
 
-def test_of_two_leads_the_one_changed_last_is_used_and_it_is_said(to_salesforce, org):
-    add(org, "Lead", LastName="Older")
-    newer = add(org, "Lead", LastName="Newer")
-    org.records["Lead"][newer]["LastModifiedDate"] = "2030-01-01T00:00:00.000+0000"
-
-    applied = to_salesforce.deliver()
-
-    assert the_event(to_salesforce)["WhoId"] == newer
-    assert isinstance(applied, Applied)
-    assert "ambiguous" in [step.name for step in applied.steps]
-    assert len(leads(org)) == 2
-
-
 def test_without_an_address_the_event_stands_alone(to_salesforce, org):
+    to_salesforce.settings = {"event_owner": "integration_user"}
     before = len(org.records["Lead"])
 
     to_salesforce.deliver(make_meeting(email=""))
@@ -202,8 +195,9 @@ def test_a_duplicate_rule_that_names_one_record_settles_it(to_salesforce, org, k
         to_salesforce.deliver()
         assert the_event(to_salesforce)["WhoId"] == found[0]
     else:
-        with pytest.raises(PermanentError, match="DUPLICATES_DETECTED"):
+        with pytest.raises(ReviewError, match="names 2 records") as caught:
             to_salesforce.deliver()
+        assert {candidate.remote_id for candidate in caught.value.candidates} == set(found)
 
 
 def test_a_person_who_is_gone_is_looked_for_again(to_salesforce, org):
@@ -328,6 +322,9 @@ def test_a_wrong_secret_needs_a_person(to_salesforce):
         ({"event_external_id_field": "Subject"}, "External ID"),
         ({"event_external_id_field": "a/../b"}, "correct its settings"),
         ({"unknown": 1}, "correct its settings"),
+        ({"create": "account"}, "correct its settings"),
+        ({"person_external_id_field": "Nothing__c"}, "Add the field"),
+        ({"person_accounts": True}, "person_accounts"),
     ],
 )
 def test_the_check_tells_what_is_wrong_and_how_to_mend_it(to_salesforce, given, hint):
@@ -356,26 +353,35 @@ def test_a_missing_field_pauses_the_connection_rather_than_failing_every_deliver
     assert "external id field" in caught.value.hint
 
 
-@pytest.mark.parametrize(
-    "address",
-    [
-        "https://evil.example",
-        "http://acme.my.salesforce.com",
-        "https://salesforce.com.evil.example",
-    ],
-)
-def test_a_bearer_is_never_sent_to_an_instance_elsewhere(address):
-    reply = Reply(status=200, body={"access_token": "secret", "instance_url": address})
+def test_an_update_tells_each_field_that_changed_with_what_we_wrote_before(to_salesforce):
+    meeting = make_meeting()
+    to_salesforce.deliver(meeting)
 
-    with pytest.raises(ConfigurationError):
-        session_from(reply)
+    applied = to_salesforce.deliver(moved(meeting, days=1), kind="rescheduled", event_id=2)
+
+    (written,) = applied.fields.values()
+    assert written.keys() == {"StartDateTime", "EndDateTime", "Description"}
+    assert written["StartDateTime"] == ("2026-12-01T09:00:00Z", "2026-12-02T09:00:00Z")
 
 
-@pytest.mark.parametrize("body", [None, [], {}, {"access_token": "x"}, {"error": "x"}])
-def test_a_login_address_that_is_not_salesforces_needs_a_person(body):
-    with pytest.raises(ConfigurationError, match="like Salesforce"):
-        session_from(Reply(status=200, body=body))
+def test_a_new_event_tells_whom_it_belongs_to_and_nothing_that_is_empty(to_salesforce, org):
+    applied = to_salesforce.deliver()
+
+    (lead,) = leads(org)
+    event = applied.fields[f"Event {the_event(to_salesforce)['Id']}"]
+    assert event["WhoId"] == (None, lead["Id"])
+    assert all(before is None and after for before, after in event.values())
 
 
-def test_a_token_is_never_printed():
-    assert "secret" not in repr(Session(token="secret", instance_url="https://x.salesforce.com"))
+@pytest.mark.parametrize("match", [LEAD, EVENT])
+def test_a_refusal_tells_how_it_came_to_that(to_salesforce, org, match):
+    to_salesforce.break_request("salesforce_error", match=match, errorCode="STRING_TOO_LONG")
+
+    with pytest.raises(PermanentError) as caught:
+        to_salesforce.deliver()
+
+    steps = {step["name"]: step["detail"] for step in caught.value.steps}
+    assert steps["contact"] == "No record has this e-mail address."
+    created = [row["Id"] for row in leads(org)]
+    assert list(caught.value.changes) == [f"Lead {one}" for one in created]
+    assert ("person" in steps) == bool(created) == (match == EVENT)

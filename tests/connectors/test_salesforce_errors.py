@@ -2,9 +2,7 @@ import pytest
 
 from integrations.connectors.salesforce.errors import (
     VERDICTS,
-    Problem,
     as_error,
-    as_token_error,
     read_problem,
 )
 from integrations.errors import (
@@ -24,7 +22,8 @@ EXPECTED = {
         REQUIRED_FIELD_MISSING INVALID_FIELD INVALID_FIELD_FOR_INSERT_UPDATE FIELD_CUSTOM_VALIDATION_EXCEPTION
         FIELD_INTEGRITY_EXCEPTION STRING_TOO_LONG INVALID_EMAIL_ADDRESS INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST
         INVALID_CROSS_REFERENCE_KEY MALFORMED_ID INVALID_TYPE_ON_FIELD_IN_RECORD JSON_PARSER_ERROR MALFORMED_QUERY
-        CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY ENTITY_IS_DELETED DUPLICATES_DETECTED CANNOT_UPDATE_CONVERTED_LEAD""",
+        CANNOT_EXECUTE_FLOW_TRIGGER ENTITY_IS_LOCKED FIELD_FILTER_VALIDATION_EXCEPTION INACTIVE_OWNER_OR_USER
+        CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY ENTITY_IS_DELETED DUPLICATES_DETECTED DUPLICATE_EXTERNAL_ID CANNOT_UPDATE_CONVERTED_LEAD""",
 }
 CODES = [(code, error) for error, codes in EXPECTED.items() for code in codes.split()]
 
@@ -105,27 +104,3 @@ def test_a_failed_write_of_the_server_is_ambiguous_and_a_refused_one_is_not():
     assert failed.ambiguous
     assert isinstance(refused, TemporaryError)
     assert not refused.ambiguous
-
-
-@pytest.mark.parametrize(
-    ("problem", "expected"),
-    [
-        (
-            Problem(status=400, code="invalid_grant", message="authentication failure"),
-            ConfigurationError,
-        ),
-        (Problem(status=400, code="invalid_client"), ConfigurationError),
-        (Problem(status=400, code="inactive_user"), ConfigurationError),
-        (Problem(status=400, code="brand_new"), ConfigurationError),
-        (Problem(status=404), ConfigurationError),
-        (Problem(status=400, code="unknown_error"), TemporaryError),
-        (Problem(status=503), TemporaryError),
-        (Problem(status=429, retry_after=7), ThrottledError),
-        (Problem(status=400, code="invalid_grant", message="login rate exceeded"), ThrottledError),
-    ],
-)
-def test_a_refused_login_needs_a_person_unless_it_passes(problem, expected):
-    error = as_token_error(problem)
-
-    assert type(error) is expected
-    assert error.hint

@@ -4,11 +4,25 @@ import pytest
 
 from bookings.snapshots import Answer
 from integrations.connectors.base import Record, Send, Skip
-from integrations.connectors.salesforce import mapping
+from integrations.connectors.salesforce import defaults, fields, mapping
+from integrations.connectors.salesforce.coercion import cut
 from integrations.connectors.salesforce.describing import description, local_time
+from integrations.connectors.values import Facts, split_name
 from tests.connectors.builders import canceled, make_meeting, make_task, moved
 
 URL = "http://127.0.0.1:8000/admin/1/"
+
+
+def by_default(object_type, meeting):
+    """What a new record gets where staff have mapped nothing."""
+    record = mapping.wanted_record(
+        object_type,
+        Facts(meeting=meeting, booking_url=URL),
+        mappings=(),
+        by_default=defaults.default_rows(lead_source="Calendly"),
+    )
+    fitted = fields.fitted(record, defaults.standard_schema(object_type))
+    return fields.new_record(fitted, last_resort=defaults.last_resort(object_type, meeting))
 
 
 @pytest.mark.parametrize(
@@ -25,7 +39,7 @@ URL = "http://127.0.0.1:8000/admin/1/"
     ],
 )
 def test_a_name_is_split_as_salesforce_needs_it(first, last, full, expected):
-    assert mapping.split_name(first=first, last=last, full=full) == expected
+    assert split_name(first=first, last=last, full=full) == expected
 
 
 @pytest.mark.parametrize(
@@ -59,7 +73,7 @@ def test_a_soql_string_cannot_be_left(value, quoted):
 def test_the_company_is_the_answer_to_the_question_for_it(question, expected):
     meeting = make_meeting(answers=(Answer(question=question, answer="Customer Ltd"),))
 
-    assert mapping.company(meeting) == expected
+    assert by_default("Lead", meeting)["Company"] == expected
 
 
 @pytest.mark.parametrize(
@@ -72,9 +86,9 @@ def test_the_company_is_the_answer_to_the_question_for_it(question, expected):
     ],
 )
 def test_the_subject_tells_how_the_meeting_stands(changes, subject, show_as):
-    fields = mapping.event_fields(make_meeting(**changes), booking_url=URL)
+    event = by_default("Event", make_meeting(**changes))
 
-    assert (fields["Subject"], fields["ShowAs"]) == (subject, show_as)
+    assert (event["Subject"], event["ShowAs"]) == (subject, show_as)
 
 
 def test_no_field_is_longer_than_salesforce_allows():
@@ -91,28 +105,27 @@ def test_no_field_is_longer_than_salesforce_allows():
         text_reminder_number="1" * 100,
     )
 
-    fields = mapping.event_fields(meeting, booking_url=URL)
-    lead = mapping.lead_fields(meeting, lead_source="Calendly")
+    event, lead = by_default("Event", meeting), by_default("Lead", meeting)
 
-    for name, value in {**fields, **lead}.items():
-        assert len(value.encode("utf-16-le")) // 2 <= mapping.LENGTHS.get(name, 255), name
-    assert fields["Description"].endswith(f"Booking: {URL}")
+    for name, value in {**event, **lead}.items():
+        assert len(value.encode("utf-16-le")) // 2 <= defaults.LENGTHS.get(name, 255), name
+    assert event["Description"].endswith(f"Booking: {URL}")
 
 
 def test_a_cut_never_leaves_half_a_character():
-    assert mapping.cut("ab🙂", 3) == "ab"
-    assert mapping.cut("ab🙂", 4) == "ab🙂"
+    assert cut("ab🙂", 3) == "ab"
+    assert cut("ab🙂", 4) == "ab🙂"
 
 
 @pytest.mark.parametrize("email", ["", "  ", "x" * 75 + "@x.example"])
-def test_without_an_address_that_fits_there_is_no_lead(email):
-    assert mapping.lead_fields(make_meeting(email=email), lead_source="Calendly") == {}
+def test_without_an_address_that_fits_nobody_is_looked_for(email):
+    task = make_task(make_meeting(email=email), action="sync_meeting")
+
+    assert mapping.meeting_write(task, lead_source="Calendly").email == ""
 
 
 def test_a_lead_without_any_name_is_called_by_its_address():
-    lead = mapping.lead_fields(make_meeting(invitee_name=""), lead_source="Calendly")
-
-    assert lead["LastName"] == "ida"
+    assert by_default("Lead", make_meeting(invitee_name=""))["LastName"] == "ida"
 
 
 @pytest.mark.parametrize(
@@ -150,11 +163,9 @@ def test_the_description_tells_what_a_salesperson_asks():
 
 
 def test_an_event_never_ends_before_it_starts():
-    fields = mapping.event_fields(
-        make_meeting(end_at=datetime(2020, 1, 1, tzinfo=UTC)), booking_url=URL
-    )
+    event = by_default("Event", make_meeting(end_at=datetime(2020, 1, 1, tzinfo=UTC)))
 
-    assert fields["EndDateTime"] == fields["StartDateTime"] == "2026-12-01T09:00:00Z"
+    assert event["EndDateTime"] == event["StartDateTime"] == "2026-12-01T09:00:00Z"
 
 
 def test_an_equal_event_is_skipped_and_a_changed_one_is_not(salesforce):
@@ -162,9 +173,8 @@ def test_an_equal_event_is_skipped_and_a_changed_one_is_not(salesforce):
     task = make_task(action="sync_meeting", records=(person,))
     decision = salesforce.plan(task)
     assert isinstance(decision, Send)
-    written = mapping.with_person(decision.payload.event, person)
     event = Record(
-        object_type="Event", remote_id="00U1", content_hash=mapping.content_hash(written)
+        object_type="Event", remote_id="00U1", content_hash=decision.payload.event_hash(person)
     )
 
     again = make_task(action="sync_meeting", records=(person, event))

@@ -6,9 +6,10 @@ import pytest
 
 from bookings.meeting import Person
 from bookings.snapshots import Answer
-from integrations.connectors.slack.card import draw_card, in_zone, size
+from integrations.connectors.slack.card import draw_card, size
 from integrations.connectors.slack.options import SlackOptions
 from integrations.connectors.slack.thread import draw_reply
+from integrations.connectors.slack.wording import in_zone
 from tests.connectors.builders import START, canceled, make_meeting, make_task, moved
 
 OPTIONS = SlackOptions(channel="#sales")
@@ -165,7 +166,8 @@ def test_the_card_depends_on_the_state_alone():
         ("canceled", {}, "Canceled by Ida Invitee: Ill"),
         ("no_show", {}, "The invitee did not come."),
         ("no_show_removed", {}, "The no-show was taken back."),
-        ("updated", {"hosts": [["A"], ["B"]]}, "Host: Hannah Host"),
+        ("updated", {"hosts": [["Adam", "a@b.example"], ["B"]]}, "Host: Hannah Host (before: Adam, a\u2217\u2217\u2217@b.example)"),
+        ("updated", {"hosts": [[], ["B"]]}, "Host: Hannah Host"),
         ("updated", {"join_url": ["", "x"]}, "There is a new place or join link"),
         ("updated", {"end_at": ["a", "b"]}, "Ends Tue, 01 Dec 2026 09:30 UTC now"),
         ("updated", {"name": ["a", "b"]}, "Now called Product demo"),

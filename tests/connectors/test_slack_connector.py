@@ -6,9 +6,15 @@ import pytest
 
 from bookings.snapshots import Answer
 from integrations.connectors.base import Applied, Send, Skip
-from integrations.errors import ConfigurationError, PermanentError, RuleError, TemporaryError
+from integrations.errors import (
+    ConfigurationError,
+    DeadTargetError,
+    PermanentError,
+    RuleError,
+    TemporaryError,
+)
 from tests.connectors.builders import canceled, make_meeting, moved
-from tests.connectors.harness import CHANNEL_ID, slack_cards, slack_messages, slack_replies
+from tests.connectors.harnesses.slack import CHANNEL_ID, slack_cards, slack_messages, slack_replies
 
 POST = {"path_contains": "/chat.postMessage"}
 UPDATE = {"path_contains": "/chat.update"}
@@ -39,7 +45,7 @@ def test_the_card_can_be_found_by_people_and_by_us(to_slack):
     }
     assert record
     assert record.remote_id == card["ts"]
-    assert record.data == {"channel": CHANNEL_ID, "ts": card["ts"], "event_id": 1}
+    assert record.data == {"channel": CHANNEL_ID, "ts": card["ts"], "event_id": 1, "rule": 1}
     assert record.url.endswith(card["ts"].replace(".", ""))
 
 
@@ -222,7 +228,7 @@ def test_a_join_that_fails_for_now_is_tried_again(to_slack):
 def test_a_channel_that_keeps_us_out_is_the_rules_fault(to_slack, channel, code):
     to_slack.options = {"channel": channel}
 
-    with pytest.raises(RuleError, match=code) as caught:
+    with pytest.raises(DeadTargetError, match=code) as caught:
         to_slack.deliver()
 
     assert caught.value.hint
@@ -321,5 +327,44 @@ def test_masked_addresses_stay_out_of_what_is_sent(to_slack):
     assert "ida@customer.example" not in json.dumps(sent.body)
 
 
-def test_the_check_names_workspace_and_bot(to_slack):
-    assert to_slack.connector().check().summary == "Connected to Harbor Consulting as calsync."
+def test_the_check_names_workspace_and_bot_and_what_it_may_do(to_slack):
+    connector = to_slack.connector()
+
+    checked = connector.check()
+
+    assert checked.summary == "Connected to Harbor Consulting as calsync."
+    assert checked.profile
+    assert (checked.profile.organization_name, checked.profile.user_name) == (
+        "Harbor Consulting",
+        "calsync",
+    )
+    assert checked.profile.missing == ()
+    assert all(item.ok for item in connector.requirements)
+    assert {"chat:write", "im:write"} <= {item.name for item in connector.requirements}
+
+
+def test_a_scope_that_is_missing_is_named_with_what_to_do(to_slack):
+    to_slack.server.state.config.slack_scopes = "chat:write,channels:read, channels:join"
+    connector = to_slack.connector()
+
+    checked = connector.check()
+
+    assert checked.summary.endswith("It lacks the scopes channels:history.")
+    assert checked.profile
+    assert checked.profile.missing == ("channels:history",)
+    (lacking,) = (item for item in connector.requirements if not item.ok)
+    assert lacking.name == "channels:history"
+    assert "install the app again" in lacking.hint
+    (direct,) = (item for item in connector.requirements if item.name == "im:write")
+    assert "Not granted" in direct.detail
+
+
+def test_a_bot_that_may_not_post_fails_the_check_and_the_scopes_are_shown(to_slack):
+    to_slack.server.state.config.slack_scopes = "channels:read"
+    connector = to_slack.connector()
+
+    with pytest.raises(ConfigurationError, match="chat:write") as caught:
+        connector.check()
+
+    assert "Bot Token Scopes" in caught.value.hint
+    assert sum(not item.ok for item in connector.requirements) == 3

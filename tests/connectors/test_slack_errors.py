@@ -1,8 +1,14 @@
+import ssl
+from urllib.error import URLError
+
 import pytest
 
+from integrations.connectors.slack.client import no_answer
 from integrations.connectors.slack.errors import VERDICTS, Answer, as_error
+from integrations.connectors.slack.hook_errors import HOOK_VERDICTS, as_hook_error
 from integrations.errors import (
     ConfigurationError,
+    DeadTargetError,
     PermanentError,
     RuleError,
     TemporaryError,
@@ -15,7 +21,8 @@ EXPECTED = {
     ThrottledError: "ratelimited rate_limited message_limit_exceeded",
     ConfigurationError: """not_authed invalid_auth account_inactive token_revoked token_expired no_permission
         missing_scope not_allowed_token_type access_denied org_login_required ekm_access_denied""",
-    RuleError: """channel_not_found not_in_channel is_archived user_not_found restricted_action
+    DeadTargetError: "channel_not_found is_archived",
+    RuleError: """not_in_channel user_not_found users_not_found user_disabled restricted_action
         restricted_action_read_only_channel restricted_action_thread_only_channel
         restricted_action_non_threadable_channel method_not_supported_for_channel_type""",
     PermanentError: """msg_too_long msg_blocks_too_long invalid_blocks invalid_blocks_format
@@ -88,3 +95,60 @@ def test_the_error_repeats_what_slack_explains():
 
     assert str(as_error(layout)).endswith("with invalid_blocks ([ERROR] x)")
     assert str(as_error(scope)).endswith("with missing_scope (needed: chat:write)")
+
+
+@pytest.mark.parametrize(
+    ("answer", "tries"),
+    [
+        (refused("brand_new_code"), 3),
+        (refused("internal_error"), None),
+        (refused("Received <html>", status=503), None),
+        (Answer(method="chat.postMessage", status=503, body={"ok": False, "error": "new"}), None),
+        (refused("ratelimited", status=429), None),
+    ],
+)
+def test_only_a_code_that_nobody_knows_is_worth_but_three_tries(answer, tries):
+    error = as_error(answer)
+
+    assert isinstance(error, TemporaryError)
+    assert error.tries == tries
+    assert error.hint
+
+
+HOOK_EXPECTED = {
+    TemporaryError: "fatal_error internal_error rollup_error service_unavailable unreadable",
+    ThrottledError: "rate_limited ratelimited",
+    ConfigurationError: """no_service no_service_id no_active_hooks no_team team_disabled invalid_token user_not_found
+        channel_is_archived channel_not_found action_prohibited posting_to_general_channel_denied""",
+    PermanentError: """invalid_payload invalid_blocks invalid_blocks_format no_text too_many_attachments
+        missing_text_or_fallback_or_attachments""",
+}
+HOOK_CODES = [(code, error) for error, codes in HOOK_EXPECTED.items() for code in codes.split()]
+
+
+def test_the_webhooks_table_holds_exactly_the_words_that_are_tested():
+    assert {code for code, _ in HOOK_CODES} == set(HOOK_VERDICTS)
+
+
+@pytest.mark.parametrize(("code", "expected"), HOOK_CODES)
+def test_a_webhooks_word_says_what_happens_next_and_what_to_do(code, expected):
+    error = as_hook_error(refused(code, status=400, write=True))
+
+    assert type(error) is expected
+    assert error.hint
+
+
+def test_a_webhooks_word_that_nobody_knows_is_worth_three_tries():
+    error = as_hook_error(refused("brand_new_word", status=403, write=True))
+
+    assert isinstance(error, TemporaryError)
+    assert error.tries == 3
+    assert not error.ambiguous
+
+
+@pytest.mark.parametrize(
+    ("error", "is_in_doubt"),
+    [(ssl.SSLError(1, "bad record mac"), True), (URLError(ssl.SSLError(1, "no handshake")), False)],
+)
+def test_a_message_is_in_doubt_where_tls_broke_after_it_was_sent(error, is_in_doubt):
+    assert no_answer("chat.postMessage", error, write=True).ambiguous is is_in_doubt

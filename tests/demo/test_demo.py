@@ -17,7 +17,8 @@ from integrations.embedded import Child, free_port, port_is_taken
 
 pytestmark = [pytest.mark.slow, pytest.mark.db_independent]
 
-PATIENCE = 90
+#: The demo itself waits for what it plays as long as there is progress, and tells the truth then.
+PATIENCE = 300
 
 
 def command(directory, *ports):
@@ -41,7 +42,7 @@ def wait_for(log, text, process):
     return log.read_text()
 
 
-@pytest.mark.timeout(200)
+@pytest.mark.timeout(400)
 def test_the_demo_plays_tells_and_cleans_up(tmp_path):
     ports, log = (free_port(), free_port()), tmp_path / "demo.log"
     with log.open("w") as output:
@@ -53,7 +54,22 @@ def test_the_demo_plays_tells_and_cleans_up(tmp_path):
         second = subprocess.run(
             command(tmp_path / "demo", *ports), capture_output=True, text=True, env=environment(), check=False
         )  # fmt: skip
+        asked = f". {tmp_path / 'demo' / 'environment'}; {sys.executable} manage.py calendly status"
+        told = subprocess.run(
+            ["sh", "-c", asked], capture_output=True, text=True, env=environment(), check=False
+        )
         page = requests.get(f"http://127.0.0.1:{ports[0]}/", timeout=5)
+        leads = requests.get(
+            f"http://127.0.0.1:{ports[1]}/sandbox/salesforce/records/Lead", timeout=5
+        )
+        mails = requests.get(f"http://127.0.0.1:{ports[1]}/sandbox/email/mails", timeout=5)
+        contacts = requests.get(
+            f"http://127.0.0.1:{ports[1]}/sandbox/rest/state", timeout=5
+        ).json()["contacts"]
+        channels = {
+            message["channel_name"]
+            for message in requests.get(f"http://127.0.0.1:{ports[1]}/sandbox/slack/messages", timeout=5).json()
+        }  # fmt: skip
         held = requests.get(
             f"http://127.0.0.1:{ports[1]}/sandbox/salesforce/records/Event", timeout=5
         )
@@ -66,8 +82,15 @@ def test_the_demo_plays_tells_and_cleans_up(tmp_path):
     )
     assert (webhooks, bookings, events) >= (60, 40, 50)
     assert "failed, and waiting for you: 1." in said
+    assert "for you to say: 1 more, under Match reviews." in said
+    assert "by hand, and found: 1, under Differences." in said
     assert len(held.json()) >= 36
+    assert len(mails.json()) >= 36
+    assert len(contacts) >= 36
+    assert channels == {"sales", "recruiting", "consulting"}
+    assert sum(str(row["Description"]).startswith("Asked for: ") for row in leads.json()) >= 30
     assert page.url.endswith("/admin/login/?next=/admin/")
+    assert "Calendly (sandbox): healthy" in told.stdout, told.stderr
     assert second.returncode == 1
     assert f"already runs: http://127.0.0.1:{ports[0]}" in second.stderr
     assert "Stopped." in log.read_text()

@@ -21,7 +21,7 @@ from django.utils import timezone
 from bookings.models import BookingEvent, RefetchRequest
 from integrations.demo.accounts import connect_everything
 from integrations.embedded import HOST, Child, EmbeddedBroker, ProcessGroup, free_port
-from integrations.models import Connection, Delivery, InboundWebhook, WebhookSubscription
+from integrations.models import Connection, Delivery, InboundWebhook, Rule, WebhookSubscription
 from integrations.sandbox.server import SandboxServer
 
 PATIENCE_SECONDS = 45.0
@@ -71,14 +71,17 @@ class Machine:
             "CALENDLY_API_URL": f"{self.server.url}/calendly",
             "SALESFORCE_LOGIN_URL": f"{self.server.url}/salesforce",
             "SLACK_API_URL": f"{self.server.url}/slack/api/",
-            "DELIVERY_LEASE_SECONDS": "3",
+            "DELIVERY_LEASE_SECONDS": "6",
             "SWEEP_INTERVAL_SECONDS": "0.5",
             "RESCHEDULE_HOLD_SECONDS": "1",
+            "SLACK_MESSAGE_SECONDS": "0.05",
         }
 
     def connect(self) -> None:
-        """Connect the three accounts; Calendly's subscription points to the web process."""
-        connect_everything()
+        """Connect the accounts; Calendly's subscription points to the web process, rules to Salesforce and Slack alone."""
+        connect_everything(sandbox_url=self.server.url, mail_port=self.server.mail_port)
+        Rule.objects.exclude(connection__provider__in=["salesforce", "slack"]).delete()
+        Rule.objects.update(waits_for=None)  # what breaks one must not be seen to hold up the other
 
     def start(self, *names: str) -> None:
         """Start web, worker or beat; return when the web process listens and the worker is ready."""
@@ -151,7 +154,7 @@ class Machine:
         """Leave what a web process leaves that was killed after the INSERT and before the nudge."""
         raw, now = json.dumps(body).encode(), timezone.now()
         return InboundWebhook.objects.create(
-            subscription=WebhookSubscription.objects.get(), body=raw, verified_by="current",
+            subscription=WebhookSubscription.objects.get(purpose="meetings"), body=raw, verified_by="current",
             body_sha256=hashlib.sha256(raw).hexdigest(), signed_at=now, received_at=now, last_seen_at=now,
         )  # fmt: skip
 
@@ -176,6 +179,16 @@ class Machine:
     def until_faults_are_used(self) -> None:
         """Wait until the providers hold, or have spoilt, as many requests as they were told to."""
         self.until(lambda: not self.sandbox.faults(), "the faults were met")
+
+    def until_a_message_is_in_hand(self) -> None:
+        """Wait until a worker all of whose threads are busy has received one more message."""
+        log = self.child("worker").log
+
+        def received_for_later() -> bool:
+            text = log.read_text()
+            return text.count("] received") == text.count("] succeeded") + self.worker_threads + 1
+
+        self.until(received_for_later, "the worker has a message in hand")
 
     def until_settled(self, meetings: int) -> None:
         """Wait until so many meetings were booked, and nothing is left to do for any."""

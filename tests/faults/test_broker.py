@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 
 import pytest
 
@@ -9,7 +10,7 @@ from integrations.models import Delivery, InboundWebhook
 from tests.faults.machine import assert_nothing_lost_and_nothing_twice
 from tests.integrations.bodies import envelope, invitee
 
-pytestmark = [pytest.mark.fault, pytest.mark.slow]
+pytestmark = [pytest.mark.fault, pytest.mark.slow, pytest.mark.db_independent]
 
 #: Milliseconds in which the web process answers whatever becomes of the broker, on a busy machine.
 QUICK = 3000
@@ -67,6 +68,23 @@ def test_webhooks_are_taken_quickly_without_a_broker_and_all_arrive_later(machin
     machine.until_settled(9)
     assert_nothing_lost_and_nothing_twice(machine, 9)
     assert machine.ready()["broker"] == "ok"
+
+
+def test_a_busy_worker_with_a_message_in_hand_outlives_its_broker(machine):
+    machine.worker_threads = 2
+    machine.start("web", "worker", "beat")
+    for target in ("salesforce", "slack"):
+        machine.sandbox.add_fault(target, "latency", times=0, seconds=1)
+    machine.book(4)
+    machine.until_a_message_is_in_hand()
+
+    machine.kill_broker()
+    time.sleep(2)  # the worker has noticed
+    machine.broker.start()
+    machine.book(2, first=4)
+
+    machine.until_settled(6)
+    assert_nothing_lost_and_nothing_twice(machine, 6)
 
 
 def test_without_beat_nudges_carry_and_readyz_tells_and_a_new_beat_catches_up(machine):

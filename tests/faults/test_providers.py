@@ -90,7 +90,7 @@ def test_a_revoked_token_pauses_slack_and_a_new_one_drains_it(machine):
     machine.until(lambda: len(machine.salesforce_chains()) == 5, "Salesforce has all five")
     assert machine.cards() == []
 
-    machine.server.state.slack.tokens = {"xoxb-replaced"}
+    machine.server.state.slack.tokens = {"xoxb-replaced": ""}
     machine.sandbox.clear_faults()
     slack = machine.connection("slack")
     slack.set_secrets({"bot_token": "xoxb-replaced"})

@@ -2,7 +2,7 @@
 
 import pytest
 
-from integrations.models import Delivery, DeliveryAttempt, InboundWebhook
+from integrations.models import Connection, Delivery, DeliveryAttempt, InboundWebhook
 from tests.faults.machine import assert_nothing_lost_and_nothing_twice
 
 pytestmark = [pytest.mark.fault, pytest.mark.slow]
@@ -36,6 +36,42 @@ def test_a_worker_killed_while_it_waits_for_an_answer(machine, kind, params):
         lost, *_ = delivery.attempts.all()
         assert (lost.outcome, lost.ambiguous) == (DeliveryAttempt.Outcome.LOST, True)
         assert delivery.attempt_count == 2
+
+
+@pytest.mark.parametrize(
+    "match",
+    [
+        pytest.param({"method": "POST", "path_contains": "/composite/sobjects"}, id="people"),
+        pytest.param({"path_contains": "/composite/sobjects/Event"}, id="events"),
+    ],
+)
+def test_a_worker_killed_in_the_middle_of_a_batch(machine, match):
+    salesforce = Connection.objects.filter(provider="salesforce")
+    salesforce.update(state=Connection.State.PAUSED)
+    machine.sandbox.add_fault("salesforce", "timeout", match=match, seconds=60, take_effect=True)
+    machine.start("web", "worker", "beat")
+    machine.book(25)
+    waiting = Delivery.objects.filter(connection__provider="salesforce", state="waiting")
+    machine.until(lambda: waiting.count() == 25, "all of them wait")
+    salesforce.update(state=Connection.State.HEALTHY)
+    machine.until_faults_are_used()
+    kind = "Event" if "Event" in match["path_contains"] else "Lead"
+    machine.until(lambda: len(people_or_events(machine, kind)) == 25, "all of them were written")
+
+    machine.kill("worker")
+    machine.start("worker")
+
+    machine.until_settled(25)
+    assert_nothing_lost_and_nothing_twice(machine, 25)
+    assert len(people_or_events(machine, "Lead")) == 25
+    lost = DeliveryAttempt.objects.filter(outcome=DeliveryAttempt.Outcome.LOST, ambiguous=True)
+    assert lost.filter(delivery__connection__provider="salesforce").count() == 25
+
+
+def people_or_events(machine, kind):
+    """Return what was written of a kind: the seeds are of other people."""
+    rows = machine.sandbox.salesforce_records(kind)
+    return [row for row in rows if kind == "Event" or row["LeadSource"] == "Calendly"]
 
 
 def test_a_worker_killed_twice_in_the_middle_of_the_inbox(machine):

@@ -3,7 +3,8 @@
 import threading
 from typing import ClassVar
 
-from integrations.connectors.base import Applied, Connector, Options, Record, Send, Skip, Step
+from integrations.connectors.base import Applied, Connector, Record, Send, Skip, Step
+from integrations.options import Options
 
 DOTTED_PATH = "tests.integrations.scripted.ScriptedConnector"
 
@@ -16,16 +17,18 @@ class ScriptedConnector(Connector):
     settings_model = Options
     options_model = Options
     secret_fields: ClassVar[dict[str, str]] = {}
+    shows_links: ClassVar[bool] = True
 
     script: ClassVar[list[BaseException | None]] = []
     sent: ClassVar[list[int]] = []
     looked_first: ClassVar[list[bool]] = []
     threads: ClassVar[set[int]] = set()
+    linked: ClassVar[list[list[str]]] = []
 
     @classmethod
     def plays(cls, *script: BaseException | None) -> None:
         """Begin anew with this script; past its end everything succeeds."""
-        cls.script, cls.sent, cls.looked_first = list(script), [], []
+        cls.script, cls.sent, cls.looked_first, cls.linked = list(script), [], [], []
 
     def plan(self, task):
         """Skip what a record says is written already."""
@@ -39,6 +42,7 @@ class ScriptedConnector(Connector):
         self.sent.append(task.delivery_id)
         self.threads.add(threading.get_ident())
         self.looked_first.append(task.look_first)
+        self.linked.append([link.url for link in task.links])
         self.recorder.record(
             method="POST", url="https://scripted.example/", request={"token": "s"}, status=200
         )

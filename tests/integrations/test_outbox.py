@@ -88,7 +88,7 @@ def test_two_meetings_of_a_person_are_never_in_flight_together(rule):
     ]
     for person in people:
         event = BookingEventFactory.create(invitee=person)
-        outbox.add(event, chain_id=person.pk, rules=[rule], now=NOW)
+        outbox.add([(event, rule)], now=NOW)
     first, second, other = due(rule.connection)
     outbox.claim(first, now=NOW)
 
@@ -97,7 +97,7 @@ def test_two_meetings_of_a_person_are_never_in_flight_together(rule):
 
 
 def test_an_event_and_a_rule_queue_one_delivery_however_often_they_meet(delivery, rule):
-    outbox.add(delivery.event, chain_id=delivery.chain_id, rules=[rule], now=NOW)
+    outbox.add([(delivery.event, rule)], now=NOW)
 
     assert Delivery.objects.count() == 1
 
@@ -121,6 +121,18 @@ def test_what_is_equal_already_is_skipped_with_the_reason(rule):
 
     assert (second.state, second.result) == (State.SKIPPED, "Already equal.")
     assert ScriptedConnector.sent == [first.pk]
+
+
+def test_a_failure_that_is_worth_three_tries_is_not_tried_a_fourth_time(delivery):
+    ScriptedConnector.plays(*[TemporaryError("who knows", hint="Report it.", tries=3)] * 5)
+    states, at = [], NOW
+    for _ in range(3):
+        send(delivery, at=at, probe=True)
+        states.append(delivery.state)
+        at = delivery.not_before
+
+    assert states == [State.WAITING, State.WAITING, State.FAILED]
+    assert (delivery.failure_class, delivery.hint) == ("exhausted", "Report it.")
 
 
 def test_a_temporary_failure_waits_by_the_schedule_and_ends_exhausted(delivery):
@@ -321,3 +333,36 @@ def test_the_secrets_of_a_connection_never_show_in_its_repr(target):
     account = Account(connection_id=1, name="x", settings={}, secrets={"token": "hush"})
 
     assert "hush" not in repr(account)
+
+
+def test_a_failure_is_acknowledged_once_and_by_whom():
+    delivery = DeliveryFactory.create(failed=True)
+    named = Delivery.objects.filter(pk=delivery.pk)
+
+    assert outbox.acknowledge(named, by="olivia", now=NOW) == 1
+    assert outbox.acknowledge(named, by="adam", now=NOW + timedelta(hours=1)) == 0
+
+    delivery.refresh_from_db()
+    assert (delivery.acknowledged_by, delivery.acknowledged_at) == ("olivia", NOW)
+
+
+@pytest.mark.parametrize("trait", ["delivered", "skipped", "waiting"])
+def test_only_what_failed_can_be_acknowledged(trait):
+    delivery = DeliveryFactory.create(**({} if trait == "waiting" else {trait: True}))
+
+    assert outbox.acknowledge(Delivery.objects.filter(pk=delivery.pk), by="olivia", now=NOW) == 0
+
+
+@pytest.mark.parametrize("again", ["retry", "repeat"])
+def test_sending_again_forgets_that_the_failure_was_acknowledged(again):
+    delivery = DeliveryFactory.create(failed=True)
+    named = Delivery.objects.filter(pk=delivery.pk)
+    outbox.acknowledge(named, by="olivia", now=NOW)
+
+    if again == "retry":
+        outbox.retry(named, now=NOW, by="adam")
+    else:
+        outbox.repeat(delivery, now=NOW, reason="changed over there")
+
+    delivery.refresh_from_db()
+    assert (delivery.state, delivery.acknowledged_by, delivery.acknowledged_at) == ("waiting", "", None)  # fmt: skip

@@ -1,6 +1,7 @@
 """Nudges and drains over a real broker: coalesced, never missed, and not needed."""
 
-from datetime import timedelta
+import json
+from datetime import datetime, timedelta
 
 import psycopg
 import pytest
@@ -8,7 +9,9 @@ import redis
 from django.db import connection, connections
 from django.utils import timezone
 
-from integrations import tasks
+from integrations import interactions, tasks
+from integrations.connectors.base import Press
+from integrations.errors import PostponedError, TemporaryError
 from integrations.models import Delivery, InboundWebhook
 from tests.factories import DeliveryFactory
 from tests.integrations.bodies import envelope, invitee
@@ -77,6 +80,39 @@ def test_a_drain_sends_all_that_is_due_over_several_threads(broker_url, rule):
     connections.close_all()
 
 
+def test_a_turn_that_is_near_is_come_back_for_once_and_no_thread_waits(broker_url, rule):
+    ScriptedConnector.plays(PostponedError("not yet", retry_after=4))
+    delivery = DeliveryFactory.create(rule=rule)
+
+    for _ in range(3):
+        tasks.drain_connection(rule.connection_id)
+
+    assert waiting(broker_url) == 1
+    with redis.from_url(broker_url) as client:
+        (message,) = client.lrange("calsync", 0, -1)
+    assert datetime.fromisoformat(json.loads(message)["headers"]["eta"]) > timezone.now()
+    delivery.refresh_from_db()
+    assert (delivery.state, delivery.retry_count) == ("waiting", 0)
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [
+        PostponedError("much later", retry_after=60),
+        TemporaryError("down", retry_after=0.01),
+    ],
+)
+def test_a_drain_leaves_a_far_turn_and_what_went_wrong_to_the_sweep(broker_url, rule, ending):
+    ScriptedConnector.plays(ending)
+    delivery = DeliveryFactory.create(rule=rule)
+
+    assert tasks.drain_connection(rule.connection_id) == 1
+
+    delivery.refresh_from_db()
+    assert delivery.state == "waiting"
+    assert waiting(broker_url) == 0
+
+
 def test_a_paused_connection_sends_nothing(broker_url, rule):
     DeliveryFactory.create(rule=rule)
     type(rule.connection).objects.update(state="paused")
@@ -91,6 +127,29 @@ def test_the_inbox_is_drained_to_the_end(broker_url, subscription):
     assert tasks.drain_inbox() == 5
 
     assert not InboundWebhook.objects.filter(state="received").exists()
+
+
+def press(connection):
+    asked = Press(key="k", action="dance", ids=(), organization="T1", user_id="U1")
+    interactions.receive(connection, asked, now=timezone.now())
+
+
+def test_the_sweep_finds_a_press_that_no_nudge_announced(broker_url, target):
+    press(target)
+
+    tasks.sweep()
+
+    assert waiting(broker_url) == 1
+
+
+def test_presses_are_drained_to_the_end(broker_url, target):
+    target.profile = {"organization_uri": "T2"}
+    target.save()
+    press(target)
+
+    assert tasks.drain_interactions() == 1
+
+    assert target.interactions.get().state == "refused"
 
 
 @pytest.mark.postgres

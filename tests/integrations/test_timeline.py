@@ -121,7 +121,7 @@ def test_what_is_over_there_is_shown_with_its_delivery():
 
 def test_a_pending_refetch_is_told_with_its_reason():
     invitee = InviteeFactory.create()
-    RefetchRequestFactory.create(booking_uri=invitee.booking.uri, reason="conference_link")
+    RefetchRequestFactory.create(object_uri=invitee.booking.uri, reason="conference_link")
 
     (entry,) = timeline(invitee.booking)
 
@@ -264,3 +264,71 @@ def test_a_booking_without_a_chain_has_no_destinations():
     booking = BookingFactory.create()
 
     assert destinations([booking]) == {booking.pk: []}
+
+
+def _found_by_backfill(**given) -> BookingEvent:
+    return BookingEventFactory.create(
+        cause=BookingEvent.Cause.BACKFILL, cause_id=41, silent=True, **given
+    )
+
+
+def test_an_event_that_a_backfill_found_says_which_one():
+    event = _found_by_backfill()
+
+    (entry,) = timeline(_booking(event))
+
+    assert isinstance(entry, EventEntry)
+    assert (entry.backfill_id, entry.webhook_id) == (41, None)
+
+
+def test_each_rule_that_left_a_silent_event_alone_says_why():
+    now = NOW + timedelta(days=10)
+    deaf = RuleFactory.create(name="Deaf", position=1)
+    young = RuleFactory.create(
+        name="Young", acts_on_backfill=True, backfill_max_age_days=7, position=2
+    )
+    RuleFactory.create(name="Off", enabled=False)
+    RuleFactory.create(name="Other kind", kinds=["no_show"])
+    acted = RuleFactory.create(name="Acts", acts_on_backfill=True)
+    event = _found_by_backfill(occurred_at=NOW, created_at=now)
+    DeliveryFactory.create(event=event, rule=acted)
+
+    (entry,) = timeline(_booking(event))
+
+    assert isinstance(entry, EventEntry)
+    told = [(withheld.rule, withheld.reason) for withheld in entry.withheld]
+    assert told == [
+        (deaf, "does not act on what only a backfill found"),
+        (young, "acts on what a backfill found up to 7 days after it happened"),
+    ]
+
+
+def test_a_rule_made_deaf_after_it_acted_is_not_said_to_have_left_it_alone():
+    event = _found_by_backfill()
+    delivery = DeliveryFactory.create(event=event)
+
+    (entry,) = timeline(_booking(event))
+
+    assert isinstance(entry, EventEntry)
+    assert Delivery.objects.get().rule == delivery.rule
+    assert entry.withheld == ()
+
+
+def test_an_event_that_a_webhook_told_of_is_withheld_from_nobody():
+    RuleFactory.create()
+    event = BookingEventFactory.create()
+
+    (entry,) = timeline(_booking(event))
+
+    assert isinstance(entry, EventEntry)
+    assert entry.withheld == ()
+
+
+def test_a_long_story_of_a_backfill_takes_as_many_queries_as_a_short_one():
+    event = _found_by_backfill()
+    RuleFactory.create_batch(3)
+    few = _queries(_booking(event))
+    for kind in ("canceled", "no_show", "updated"):
+        _found_by_backfill(invitee=event.invitee, kind=kind)
+
+    assert _queries(_booking(event)) == few

@@ -128,6 +128,21 @@ def test_a_url_of_nobody_is_not_found(post):
     assert post({}, token="00000000-0000-4000-8000-000000000000").status_code == 404
 
 
+def test_a_retired_url_is_taken_for_as_long_as_calendly_tries(post, subscription, settings):
+    """After that its key, which may have been changed because somebody else has it, opens nothing."""
+    day = timedelta(seconds=settings.WEBHOOK_TOLERANCE_SECONDS)
+    subscription.retired_at = timezone.now() - day + timedelta(minutes=1)
+    subscription.save()
+    soon = post(envelope("invitee.created", invitee()))
+    subscription.retired_at = timezone.now() - day
+    subscription.save()
+
+    late = post(envelope("invitee.canceled", invitee()))
+
+    assert (soon.status_code, late.status_code) == (200, 404)
+    assert InboundWebhook.objects.count() == 1
+
+
 def test_a_subscription_answers_only_under_its_own_provider(client, subscription):
     assert client.post(f"/webhooks/slack/{subscription.token}").status_code == 404
 

@@ -10,7 +10,6 @@ from django.test import Client
 from django.utils import timezone
 
 from integrations import inbox, outbox, refetch
-from integrations.connectors.salesforce import client
 from integrations.deliver import deliver
 from integrations.models import Connection, WebhookSubscription
 from integrations.sandbox.control_client import SandboxControl
@@ -37,7 +36,6 @@ def sandbox(sandbox_server, settings):
     settings.SLACK_API_URL = f"{sandbox_server.url}/slack/api/"
     with SandboxControl(sandbox_server.url) as control:
         control.reset()
-        client._sessions.clear()
         yield control
 
 

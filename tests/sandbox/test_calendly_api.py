@@ -205,7 +205,16 @@ def test_cancelling_an_event_cancels_every_invitee(calendly, control):
         "active": 0,
         "limit": 5,
     }
-    assert calendly.post(path + "/cancellation").status_code == 403
+    assert calendly.post(path + "/cancellation").json()["message"] == "Event is already canceled"
+
+
+def test_a_meeting_of_the_past_cannot_be_canceled(calendly, control):
+    past = control.book(name="A", email="a@x.example", start_time="2026-01-05T10:00:00Z")
+
+    path = past["event"].removeprefix("https://api.calendly.com")
+    refused = calendly.post(path + "/cancellation")
+
+    assert (refused.status_code, refused.json()["message"]) == (403, "Event in the past")
 
 
 def test_a_full_group_takes_nobody_more(control):

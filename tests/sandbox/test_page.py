@@ -1,14 +1,18 @@
 """The page books, reschedules, cancels and shows what the services hold, as text only."""
 
+import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 
 import pytest
+import requests
+import standardwebhooks
 from playwright.sync_api import Page, sync_playwright
 
 pytestmark = [pytest.mark.browser, pytest.mark.db_independent]
 
-TITLE = "Sandbox: Calendly, Salesforce, Slack"
+TITLE = "Calsync's sandbox"
 HOSTILE = "<img src=x onerror=\"document.title='broken'\">"
 FLAGS = [
     "--no-sandbox",
@@ -82,6 +86,35 @@ def test_the_tabs_show_what_happened(browse, control):
     browse(walk)
 
     assert control.faults()[0]["kind"] == "latency"
+
+
+def test_a_signed_message_is_shown_as_it_came(browse, control, sandbox):
+    body = json.dumps({"type": "booking.booked", "data": {"name": HOSTILE}})
+    at = datetime.now(UTC)
+    signature = standardwebhooks.Webhook(sandbox.state.config.receiver_secret).sign("m", at, body)
+    headers = {
+        "webhook-id": "m", "webhook-timestamp": str(int(at.timestamp())), "webhook-signature": signature,
+    }  # fmt: skip
+    assert requests.post(f"{sandbox.url}/webhook/erp", body, headers=headers, timeout=10).ok
+
+    def walk(page: Page) -> None:
+        page.get_by_role("tab", name="Receiver").click()
+        page.get_by_text("booking.booked").first.click()
+        page.get_by_text("<img src=x onerror=").wait_for()
+
+    browse(walk)
+
+
+def test_what_a_rest_interface_holds_is_shown_under_its_name(browse, control):
+    control.rest_insert("notes", id="note-1", subject=HOSTILE, note="<p>Booked.</p>")
+
+    def walk(page: Page) -> None:
+        page.get_by_role("tab", name="REST").click()
+        page.get_by_role("heading", name="notes 1").wait_for()
+        page.get_by_text(HOSTILE).first.click()
+        page.get_by_text("<p>Booked.</p>").wait_for()
+
+    browse(walk)
 
 
 def test_a_refusal_is_told(browse):

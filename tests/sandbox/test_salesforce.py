@@ -7,6 +7,8 @@ import time
 import pytest
 import requests
 
+from integrations.sandbox.salesforce.schema import Field
+
 EXT = "Calendly_Invitee_UUID__c"
 PERSON = {"LastName": "Lovelace", "Company": "Engines"}
 
@@ -272,6 +274,101 @@ def test_a_converted_lead_points_to_its_contact(salesforce, control):
     assert found[0]["ConvertedContactId"] == ids["contact"]
 
 
+def meeting_of(salesforce, key):
+    event = {"Subject": "x", "StartDateTime": "2026-12-01T09:00:00Z", "DurationInMinutes": 30}
+    return salesforce.post("/sobjects/Event", **event, WhoId=key)
+
+
+def test_converting_a_lead_moves_its_events_and_no_new_one_can_point_to_it(salesforce, control):
+    lead = control.salesforce_records("Lead")[0]["Id"]
+    event = meeting_of(salesforce, lead).json()["id"]
+
+    ids = control.salesforce_convert_lead(lead)
+
+    refused = meeting_of(salesforce, lead)
+    assert salesforce.get(f"/sobjects/Event/{event}").json()["WhoId"] == ids["contact"]
+    assert refused.json()[0]["errorCode"] == "CANNOT_UPDATE_CONVERTED_LEAD"
+
+
+def test_a_validation_rule_refuses_a_record_however_it_is_written(salesforce, control):
+    person = {"LastName": "Young", "Company": "Young & Co", "Email": "y@example.com"}
+    told = "Tell us the number."
+    control.salesforce_validation_rule(
+        "Lead", requires="Phone", message=told, Email="y@example.com"
+    )
+
+    alone = salesforce.post("/sobjects/Lead", **person)
+    records = [
+        {"attributes": {"type": "Lead"}, **person},
+        {"attributes": {"type": "Lead"}, **PERSON},
+    ]
+    together = salesforce.post("/composite/sobjects", allOrNone=False, records=records).json()
+    mended = salesforce.post("/sobjects/Lead", **person, Phone="1")
+
+    code = "FIELD_CUSTOM_VALIDATION_EXCEPTION"
+    assert (alone.status_code, alone.json()[0]["errorCode"]) == (400, code)
+    assert alone.json()[0]["fields"] == ["Phone"]
+    assert [row["success"] for row in together] == [False, True]
+    assert together[0]["errors"][0]["statusCode"] == code
+    assert mended.status_code == 201
+
+
+def test_a_merged_record_is_gone_and_a_query_of_all_tells_which_was_kept(salesforce, control):
+    gone, kept = (salesforce.post("/sobjects/Lead", **PERSON).json()["id"] for _ in range(2))
+    event = meeting_of(salesforce, gone).json()["id"]
+
+    control.salesforce_merge("Lead", kept=kept, merged=gone)
+
+    text = f"SELECT Id, IsDeleted, MasterRecordId FROM Lead WHERE Id IN ('{gone}', '{kept}')"
+    everything = salesforce.get("/queryAll", q=text).json()["records"]
+    told = {row["Id"]: (row["IsDeleted"], row["MasterRecordId"]) for row in everything}
+    assert told == {kept: (False, None), gone: (True, kept)}
+    assert [row["Id"] for row in query(salesforce, text).json()["records"]] == [kept]
+    assert salesforce.get(f"/sobjects/Event/{event}").json()["WhoId"] == kept
+    assert meeting_of(salesforce, gone).json()[0]["errorCode"] == "INVALID_CROSS_REFERENCE_KEY"
+
+
+def test_a_query_shows_a_field_of_the_record_that_a_look_up_names(salesforce, control):
+    control.salesforce_insert("Contact", LastName="Alone")
+
+    rows = query(salesforce, "SELECT LastName, account.name, Owner.Name FROM Contact").json()
+
+    shown = {row["LastName"]: (row["Account"] or {}).get("Name") for row in rows["records"]}
+    assert shown == {"North": "Northwind Traders", "Alone": None}
+    assert {row["Owner"]["Name"] for row in rows["records"]} == {"Inga Integration"}
+    assert rows["records"][0]["Owner"]["attributes"]["type"] == "User"
+
+
+@pytest.mark.parametrize("field", ["Nothing.Name", "Account.Nothing", "LastName.Name"])
+def test_a_relationship_that_is_none_is_refused(salesforce, field):
+    refused = query(salesforce, f"SELECT {field} FROM Contact")
+
+    assert refused.json()[0]["errorCode"] == "INVALID_FIELD"
+
+
+def test_a_person_account_is_an_account_and_a_contact(salesforce, control):
+    asked = "SELECT Id, IsPersonAccount FROM Contact WHERE Email = 'pia@x.example'"
+    assert query(salesforce, asked).json()[0]["errorCode"] == "INVALID_FIELD"
+
+    ids = control.salesforce_person_account(FirstName="Pia", LastName="Person", Email="pia@x.example")  # fmt: skip
+
+    (contact,) = query(salesforce, asked).json()["records"]
+    account = salesforce.get(f"/sobjects/Account/{ids['account']}").json()
+    assert (contact["Id"], contact["IsPersonAccount"]) == (ids["contact"], True)
+    assert (account["Name"], account["PersonContactId"]) == ("Pia Person", ids["contact"])
+    refused = salesforce.post("/sobjects/Contact", LastName="x", AccountId=ids["account"])
+    assert refused.json()[0]["errorCode"] == "FIELD_INTEGRITY_EXCEPTION"
+
+
+@pytest.mark.parametrize(("count", "status"), [(5, 200), (6, 400)])
+@pytest.mark.parametrize("resource", ["query", "queryAll"])
+def test_a_composite_call_takes_five_queries(salesforce, count, status, resource):
+    url = f"/services/data/v66.0/{resource}?q=SELECT+Id+FROM+Lead"
+    parts = [{"method": "GET", "url": url, "referenceId": f"q{n}"} for n in range(count)]
+
+    assert salesforce.post("/composite", compositeRequest=parts).status_code == status
+
+
 @pytest.mark.parametrize(("mode", "status"), [("alert", 201), ("block", 400)])
 def test_the_duplicate_rule_names_the_match_and_may_be_waved_through(
     salesforce, control, mode, status
@@ -336,6 +433,8 @@ def test_soql_finds_what_it_says(salesforce, where, names):
         ("SELECT Id FROM Lead LIMIT 1 OOPS", "MALFORMED_QUERY"),
         ("SELECT Nope FROM Lead", "INVALID_FIELD"),
         ("SELECT Id FROM Nope", "INVALID_TYPE"),
+        ("SELECT Id FROM Lead WHERE Id IN (SELECT Id FROM Lead)", "MALFORMED_QUERY"),
+        ("SELECT Id FROM Lead WHERE Id IN (SELECT Id, Name FROM Contact)", "MALFORMED_QUERY"),
     ],
 )
 def test_a_bad_query_is_refused_with_its_code(salesforce, text, code):
@@ -451,3 +550,108 @@ def test_composite_all_or_none_rolls_back(salesforce, control):
     codes = [row["body"][0]["errorCode"] for row in answer.json()["compositeResponse"]]
     assert codes == ["PROCESSING_HALTED", "REQUIRED_FIELD_MISSING"]
     assert len(control.salesforce_records("Lead")) == before
+
+
+def add_field(sandbox, **field):
+    org = sandbox.state.salesforce
+    with org.lock:
+        org.change_field("Lead", add=Field(**field))
+
+
+def test_a_number_has_as_many_digits_as_its_field(sandbox, salesforce):
+    add_field(sandbox, name="Seats__c", type="percent", precision=5, scale=2, label="Seats, share")
+    row = next(
+        row
+        for row in salesforce.get("/sobjects/Lead/describe").json()["fields"]
+        if row["name"] == "Seats__c"
+    )
+    fine = salesforce.post("/sobjects/Lead", **PERSON, Seats__c=999.994)
+    refused = salesforce.post("/sobjects/Lead", **PERSON, Seats__c=1000)
+
+    assert (row["precision"], row["scale"], row["label"]) == (5, 2, "Seats, share")
+    stored = salesforce.get(f"/sobjects/Lead/{fine.json()['id']}").json()
+    assert stored["Seats__c"] == 999.99
+    assert refused.json()[0]["errorCode"] == "NUMBER_OUTSIDE_VALID_RANGE"
+
+
+def test_several_values_of_a_list_are_each_checked(sandbox, salesforce):
+    add_field(
+        sandbox, name="Topics__c", type="multipicklist", restricted=True, choices=("A", "B"), inactive=("Old",)
+    )  # fmt: skip
+    fine = salesforce.post("/sobjects/Lead", **PERSON, Topics__c="A;B")
+    refused = salesforce.post("/sobjects/Lead", **PERSON, Topics__c="A;Old")
+    rows = salesforce.get("/sobjects/Lead/describe").json()["fields"]
+    listed = next(row["picklistValues"] for row in rows if row["name"] == "Topics__c")
+
+    assert fine.status_code == 201
+    assert refused.json()[0]["errorCode"] == "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST"
+    assert {row["value"]: row["active"] for row in listed} == {"A": True, "B": True, "Old": False}
+
+
+def test_blanks_around_a_text_are_not_kept(salesforce):
+    made = salesforce.post("/sobjects/Lead", **PERSON, Title="  Chief \n").json()["id"]
+
+    assert salesforce.get(f"/sobjects/Lead/{made}").json()["Title"] == "Chief"
+
+
+def test_leads_are_invited_with_shared_activities_alone_and_go_with_the_event(salesforce, control):
+    lead = control.salesforce_records("Lead")[0]["Id"]
+    times = {"StartDateTime": "2026-12-01T09:00:00Z", "EndDateTime": "2026-12-01T10:00:00Z"}
+    event = salesforce.post("/sobjects/Event", **times).json()["id"]
+    invited = {"EventId": event, "RelationId": lead}
+
+    refused = salesforce.post("/sobjects/EventRelation", **invited)
+    control.salesforce_shared_activities()
+    taken = salesforce.post("/sobjects/EventRelation", **invited, IsInvitee=True)
+    rows = control.salesforce_records("EventRelation")
+    salesforce.delete(f"/sobjects/Event/{event}")
+
+    assert (refused.status_code, taken.status_code) == (400, 201)
+    assert [(row["RelationId"], row["IsInvitee"]) for row in rows] == [(lead, True)]
+    assert control.salesforce_records("EventRelation") == []
+
+
+def test_what_was_made_in_the_last_days_is_found(salesforce, control):
+    found = query(salesforce, "SELECT Id FROM Lead WHERE CreatedDate = LAST_N_DAYS:2")
+    none = query(salesforce, "SELECT Id FROM Lead WHERE ConvertedDate = LAST_N_DAYS:2")
+
+    assert found.json()["totalSize"] == len(control.salesforce_records("Lead"))
+    assert none.json()["totalSize"] == 0
+
+
+def test_an_inactive_user_owns_nothing(salesforce, control):
+    user = control.salesforce_insert("User", LastName="Gone", Email="g@harbor.example", Username="g@h.example", IsActive=False)  # fmt: skip
+    lead = control.salesforce_records("Lead")[0]["Id"]
+
+    refused = salesforce.patch(f"/sobjects/Lead/{lead}", OwnerId=user)
+
+    assert refused.json()[0]["errorCode"] == "INACTIVE_OWNER_OR_USER"
+
+
+@pytest.mark.parametrize(
+    ("broken", "code"),
+    [({"Nonsense__c": "x"}, "INVALID_FIELD"), ({"IsPrivate": "no"}, "JSON_PARSER_ERROR")],
+)
+def test_a_collection_that_cannot_be_read_is_refused_as_a_whole(salesforce, broken, code):
+    event = {"attributes": {"type": "Event"}, "Subject": "Batch", "DurationInMinutes": 30}
+    whole = event | {"StartDateTime": "2026-12-01T09:00:00Z"}
+
+    answer = salesforce.post("/composite/sobjects", records=[whole, whole | broken])
+
+    assert (answer.status_code, answer.json()[0]["errorCode"]) == (400, code)
+    found = query(salesforce, "SELECT Id FROM Event WHERE Subject = 'Batch'").json()
+    assert found["totalSize"] == 0
+
+
+def test_a_collection_names_the_records_that_share_an_external_id(salesforce, control):
+    event = {
+        "Subject": "x", "StartDateTime": "2026-12-01T09:00:00Z", "EndDateTime": "2026-12-01T10:00:00Z",
+        EXT: "one",
+    }  # fmt: skip
+    ids = [control.salesforce_insert("Event", **event) for _ in range(2)]
+    record = {"attributes": {"type": "Event"}, "Subject": "y", EXT: "one"}
+
+    (result,) = salesforce.patch(f"/composite/sobjects/Event/{EXT}", records=[record]).json()
+
+    assert result["errors"][0]["statusCode"] == "DUPLICATE_EXTERNAL_ID"
+    assert all(identifier in result["errors"][0]["message"] for identifier in ids)

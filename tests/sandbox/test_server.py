@@ -81,7 +81,15 @@ def test_it_runs_without_django_and_stops_on_a_signal(number):
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     environment = {k: v for k, v in os.environ.items() if not k.startswith("DJANGO")}
-    command = [sys.executable, "-m", "integrations.sandbox", "--port", str(port)]
+    command = [
+        sys.executable,
+        "-m",
+        "integrations.sandbox",
+        "--port",
+        str(port),
+        "--mail-port",
+        "0",
+    ]
 
     with subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True

@@ -1,9 +1,18 @@
 """The sandbox's Slack works with Slack's own client."""
 
+import json
+import threading
+from urllib.parse import parse_qs, parse_qsl, urlsplit
+
 import pytest
 import requests
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
+from slack_sdk.signature import SignatureVerifier
+from werkzeug.serving import make_server
+from werkzeug.wrappers import Request, Response
+
+from integrations.sandbox.control_client_base import SandboxControlError
 
 SALES = "C0SALES01"
 
@@ -155,21 +164,188 @@ def test_a_message_has_an_address(slack):
     assert link.endswith(f"/{SALES}/p{made['ts'].replace('.', '')}")
 
 
-def test_installing_the_app_gives_a_token(slack, sandbox):
-    back = requests.get(
-        f"{sandbox.url}/slack/oauth/v2/authorize",
-        params={"redirect_uri": "http://127.0.0.1:9/back", "state": "s"},
-        allow_redirects=False,
-        timeout=5,
-    ).headers["Location"]
-    code = back.partition("code=")[2].partition("&")[0]
+APP = {"client_id": "sandbox-slack-client", "client_secret": "sandbox-slack-secret"}
+BACK = "http://127.0.0.1:9/back"
 
-    made = slack.oauth_v2_access(
-        client_id="sandbox-slack-client", client_secret="sandbox-slack-secret", code=code
-    )
+
+def installed(sandbox, **query):
+    """Return what the browser brings back from the page that asks."""
+    usual = {"client_id": APP["client_id"], "scope": "chat:write,users:read", "redirect_uri": BACK}
+    answer = requests.get(
+        f"{sandbox.url}/slack/oauth/v2/authorize", params={**usual, "state": "s", **query},
+        allow_redirects=False, timeout=5,
+    )  # fmt: skip
+    return dict(parse_qsl(urlsplit(answer.headers.get("Location", "")).query)) or answer.text
+
+
+def test_installing_the_app_gives_a_token_with_the_scopes_asked_for(slack, sandbox):
+    code = installed(sandbox)["code"]
+
+    made = slack.oauth_v2_access(**APP, code=code, redirect_uri=BACK)
 
     other = WebClient(made["access_token"], base_url=f"{sandbox.url}/slack/api/")
-    assert other.auth_test()["ok"]
+    answer = other.auth_test()
+    assert answer.headers["X-OAuth-Scopes"] == made["scope"] == "chat:write,users:read"
+    assert "email" not in other.users_info(user="U0OLIVIA1")["user"]["profile"]
+    assert "email" in slack.users_info(user="U0OLIVIA1")["user"]["profile"]
+
+
+def test_a_code_is_good_once_and_for_its_address(slack, sandbox):
+    spent, other = installed(sandbox)["code"], installed(sandbox)["code"]
+    slack.oauth_v2_access(**APP, code=spent)
+
+    assert error(slack.oauth_v2_access, **APP, code=spent) == "invalid_code"
+    assert error(slack.oauth_v2_access, **APP, code=other, redirect_uri="http://x") == "bad_redirect_uri"  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("app", "refusal"),
+    [({"client_id": "x"}, "invalid_client_id"), ({"client_secret": "x"}, "bad_client_secret")],
+)
+def test_another_app_gets_nothing(slack, sandbox, app, refusal):
+    code = installed(sandbox)["code"]
+
+    assert error(slack.oauth_v2_access, **{**APP, **app}, code=code) == refusal
+
+
+@pytest.mark.parametrize(
+    ("query", "answer"),
+    [
+        ({"client_id": "x"}, "invalid_client_id"),
+        ({"scope": ""}, "invalid_scope"),
+        ({"redirect_uri": "javascript:alert(1)"}, "bad_redirect_uri"),
+        ({"consent": "deny"}, {"error": "access_denied", "state": "s"}),
+    ],
+)
+def test_what_is_wrongly_asked_or_declined_gives_no_code(sandbox, query, answer):
+    assert installed(sandbox, **query) == answer
+
+
+def test_a_revoked_token_is_refused(slack, sandbox):
+    made = slack.oauth_v2_access(**APP, code=installed(sandbox)["code"])
+    other = WebClient(made["access_token"], base_url=f"{sandbox.url}/slack/api/")
+
+    assert other.auth_revoke()["revoked"]
+    assert error(other.auth_test) == "invalid_auth"
+
+
+def test_a_method_wants_its_scope(slack, control):
+    control.settings(slack_scopes="chat:write")
+
+    with pytest.raises(SlackApiError) as caught:
+        slack.users_info(user="U0OLIVIA1")
+
+    assert caught.value.response["error"] == "missing_scope"
+    assert caught.value.response["needed"] == "users:read"
+
+
+def button(**more):
+    return {"type": "button", "text": {"type": "plain_text", "text": "Go"}, "action_id": "go", "value": "7", **more}  # fmt: skip
+
+
+@pytest.fixture
+def app():
+    """An app that takes presses at a port of its own, and what it got."""
+    got = []
+
+    @Request.application
+    def take(request):
+        got.append((request.get_data(), dict(request.headers)))
+        return Response("ok", status=200)
+
+    server = make_server("127.0.0.1", 0, take, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/press", got
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def pressed(slack, control, app):
+    """A message whose button was pressed, and what the app got."""
+    url, got = app
+    control.settings(slack_interactivity_url=url)
+    blocks = [{"type": "actions", "elements": [button()]}]
+    made = slack.chat_postMessage(channel=SALES, text="x", blocks=blocks)
+    assert control.slack_press("#sales", made["ts"], "go") == {"status": 200, "answer": "ok"}
+    ((body, headers),) = got
+    return body, headers, json.loads(parse_qs(body.decode())["payload"][0])
+
+
+def test_a_press_is_signed_as_slack_signs(pressed):
+    body, headers, payload = pressed
+
+    verifier = SignatureVerifier("sandbox-slack-signing-secret")
+    assert verifier.is_valid_request(body, headers)
+    assert payload["actions"][0]["value"] == "7"
+    assert payload["user"]["id"] == "U0OLIVIA1"
+    assert payload["team"]["id"] == "T0SANDBOX"
+
+
+def test_a_press_is_answered_five_times_and_seen_by_one(pressed, control):
+    url = pressed[2]["response_url"]
+    answers = [requests.post(url, json={"text": f"n{n}"}, timeout=5).status_code for n in range(6)]
+
+    assert answers == [200] * 5 + [404]
+    assert [row["text"] for row in control.slack_whispers("U0OLIVIA1")] == ["n0", "n1", "n2", "n3", "n4"]  # fmt: skip
+    assert control.slack_whispers("U0ADAM001") == []
+    assert requests.post(f"{url}x", json={"text": "x"}, timeout=5).status_code == 404
+    assert len(control.slack_messages("#sales")) == 1
+
+
+def test_the_same_press_can_come_twice(slack, control, app):
+    url, got = app
+    control.settings(slack_interactivity_url=url)
+    made = slack.chat_postMessage(channel=SALES, text="x", blocks=[{"type": "actions", "elements": [button()]}])  # fmt: skip
+
+    control.slack_press(SALES, made["ts"], "go", times=2)
+
+    assert got[0][0] == got[1][0]
+
+
+def test_what_cannot_be_pressed_is_told(slack, control, app):
+    made = slack.chat_postMessage(channel=SALES, text="x")
+    with pytest.raises(SandboxControlError, match="interactivity_is_off"):
+        control.slack_press(SALES, made["ts"], "go")
+    control.settings(slack_interactivity_url=app[0])
+
+    with pytest.raises(SandboxControlError, match="button_not_found"):
+        control.slack_press(SALES, made["ts"], "go")
+    with pytest.raises(SandboxControlError, match="user_not_found"):
+        control.slack_press(SALES, made["ts"], "go", user="U0NOBODY")
+
+
+def test_an_app_that_is_away_is_told(slack, control):
+    control.settings(slack_interactivity_url="http://127.0.0.1:9/press")
+    made = slack.chat_postMessage(channel=SALES, text="x", blocks=[{"type": "actions", "elements": [button()]}])  # fmt: skip
+
+    assert control.slack_press(SALES, made["ts"], "go")["status"] == 0
+
+
+@pytest.mark.parametrize(
+    "elements",
+    [
+        [button(), button()],
+        [button(confirm={"title": {"type": "plain_text", "text": "x"}})],
+        [button(confirm={part: {"type": "plain_text", "text": "x" * 101} for part in ("title", "text", "confirm", "deny")})],
+        [button(value="x" * 2001)],
+    ],
+)  # fmt: skip
+def test_buttons_that_break_the_rules_are_refused(slack, elements):
+    blocks = [{"type": "actions", "elements": elements}]
+
+    assert error(slack.chat_postMessage, channel=SALES, text="x", blocks=blocks) == "invalid_blocks"
+
+
+def test_an_ephemeral_message_is_seen_by_one_member(slack, control):
+    slack.chat_postEphemeral(channel=SALES, user="U0ADAM001", text="psst")
+
+    (shown,) = control.slack_whispers()
+    assert (shown["user"], shown["text"], shown["channel"]) == ("U0ADAM001", "psst", SALES)
+    assert error(slack.chat_postEphemeral, channel=SALES, user="U0NOBODY", text="x") == "user_not_in_channel"  # fmt: skip
+    assert control.slack_messages("#sales") == []
 
 
 def test_one_message_a_second_and_channel_when_switched_on(slack, control):
@@ -198,3 +374,38 @@ def test_an_incoming_webhook_answers_in_plain_text(sandbox, path, body, status, 
     answer = requests.post(f"{sandbox.url}/slack/services/{path}", data=body, timeout=5)
 
     assert (answer.status_code, answer.text) == (status, text)
+
+
+def test_a_webhook_whose_app_is_gone_takes_no_message(sandbox, control):
+    control.add_fault("slack", "token_revoked")
+    url = f"{sandbox.url}/slack/services/T0SANDBOX/B0HOOK001/sandbox-sales"
+
+    answer = requests.post(url, data='{"text": "hi"}', timeout=5)
+
+    assert (answer.status_code, answer.text) == (403, "invalid_token")
+    assert control.slack_messages() == []
+
+
+def test_a_webhooks_chosen_error_is_in_words_too(sandbox, control):
+    control.add_fault("slack", "slack_error", times=2, code="no_active_hooks")
+    url = f"{sandbox.url}/slack/services/T0SANDBOX/B0HOOK001/sandbox-sales"
+
+    answer = requests.post(url, data='{"text": "hi"}', timeout=5)
+
+    assert (answer.status_code, answer.text) == (404, "no_active_hooks")
+
+
+def test_every_answer_to_a_token_says_what_it_may_do(slack, control):
+    control.settings(slack_scopes="chat:write,im:write")
+
+    assert slack.auth_test().headers["X-OAuth-Scopes"] == "chat:write,im:write"
+
+
+def test_a_line_in_a_thread_may_be_shown_in_the_channel_too(slack):
+    made = slack.chat_postMessage(channel=SALES, text="card")
+    slack.chat_postMessage(channel=SALES, text="quiet", thread_ts=made["ts"])
+    slack.chat_postMessage(channel=SALES, text="loud", thread_ts=made["ts"], reply_broadcast=True)
+
+    shown = [row["text"] for row in slack.conversations_history(channel=SALES)["messages"]]
+
+    assert shown == ["loud", "card"]

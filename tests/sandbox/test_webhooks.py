@@ -167,7 +167,7 @@ def test_a_reordered_webhook_comes_after_the_next(control, receiver, subscribe):
 
 def test_a_delayed_webhook_comes_later(control, receiver, subscribe):
     subscribe()
-    control.add_fault("webhooks", "delay", seconds=0.1)
+    control.add_fault("webhooks", "delay", seconds=0.5)
     control.book(name="A", email="a@x.example")
     control.book(name="B", email="b@x.example")
     assert control.wait_idle()

@@ -2,7 +2,13 @@ import json
 
 import pytest
 
-from bookings.snapshots import HostSnapshot, MeetingSnapshot, NoShow, NoShowSnapshot
+from bookings.snapshots import (
+    HostSnapshot,
+    MeetingSnapshot,
+    MembershipSnapshot,
+    NoShow,
+    NoShowSnapshot,
+)
 from integrations.sources.base import NotUnderstood, Understood
 from integrations.sources.calendly.payloads import parse_api
 from tests.sources.loading import NOW, body, document
@@ -14,6 +20,8 @@ EVENT = f"{API}/scheduled_events/E"
 INVITEE = f"{EVENT}/invitees/I"
 PAYLOAD = document("invitee.created")["payload"]
 USER = document("api-users-me")["resource"]
+MEMBER = f"{API}/organization_memberships/M"
+MEMBERSHIP = {"uri": MEMBER, "role": "admin", "organization": f"{API}/organizations/O"}
 
 
 def read(value):
@@ -44,10 +52,66 @@ def test_a_user_is_a_host_however_it_is_wrapped(wrap):
     assert host.updated_at is not None
 
 
-def test_a_membership_is_its_user():
-    (host,) = snapshots({"uri": f"{API}/organization_memberships/M", "role": "admin", "user": USER})
+def test_a_membership_brings_its_user():
+    (found,) = snapshots({**MEMBERSHIP, "user": USER})
 
-    assert host.uri == USER["uri"]
+    assert isinstance(found, MembershipSnapshot)
+    assert (found.role, found.organization_uri) == ("admin", f"{API}/organizations/O")
+    assert (found.host.uri, found.host.name) == (USER["uri"], "Maria Lindqvist")
+    assert found.host.updated_at is not None
+
+
+@pytest.mark.parametrize("user", [USER["uri"], {"uri": USER["uri"]}])
+def test_a_user_named_by_a_membership_alone_is_a_mere_mention(user):
+    (found,) = snapshots({**MEMBERSHIP, "user": user})
+
+    assert (found.host.uri, found.host.updated_at) == (USER["uri"], None)
+
+
+def test_a_group_is_known_by_its_uri():
+    (found,) = snapshots({"uri": f"{API}/groups/G", "name": "Sales", "organization": f"{API}/organizations/O"})  # fmt: skip
+
+    assert (found.name, found.organization_uri) == ("Sales", f"{API}/organizations/O")
+    assert found.updated_at == NOW
+
+
+@pytest.mark.parametrize(
+    ("group", "owner", "membership"),
+    [
+        (f"{API}/groups/G", {"type": "OrganizationMembership", "uri": MEMBER}, MEMBER),
+        ({"uri": f"{API}/groups/G", "name": "Sales"}, MEMBER, MEMBER),
+        (f"{API}/groups/G", {"type": "OrganizationInvitation", "uri": f"{API}/organizations/O/invitations/I"}, ""),
+        (f"{API}/groups/G", None, ""),
+        (f"{API}/groups/G", 5, ""),
+    ],
+)  # fmt: skip
+def test_a_place_in_a_group_names_both_ends_in_any_shape(group, owner, membership):
+    row = {"uri": f"{API}/group_relationships/R", "group": group, "owner": owner, "role": "admin"}
+
+    (found,) = snapshots({"collection": [row], "pagination": {}})
+
+    assert (found.group_uri, found.membership_uri) == (f"{API}/groups/G", membership)
+    assert found.role == "admin"
+
+
+def test_a_routing_form_keeps_its_questions_as_they_are():
+    question = {"uuid": "1", "name": "Industry?", "answer_choices": None}
+    row = {"uri": f"{API}/routing_forms/F", "name": "Demo", "status": "published", "questions": [question, 5]}  # fmt: skip
+
+    (found,) = snapshots({"resource": row})
+
+    assert (found.name, found.status, found.questions) == ("Demo", "published", (question,))
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"uri": f"{API}/organization_memberships/M", "role": "admin"},
+        {"uri": f"{API}/group_relationships/R", "owner": MEMBER},
+    ],
+)
+def test_what_does_not_name_the_other_end_is_nothing(row):
+    assert "lacks what names it" in read({"resource": row}).reason
 
 
 def test_invitees_are_read_under_either_key():

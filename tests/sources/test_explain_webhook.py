@@ -1,4 +1,5 @@
 import io
+import json
 import os
 from pathlib import Path
 
@@ -8,6 +9,8 @@ from django.core.management import call_command
 from tests.sources.loading import FOLDER, body
 
 pytestmark = pytest.mark.db_independent
+
+API = "https://api.calendly.com"
 
 
 def explain(*files):
@@ -52,6 +55,28 @@ def test_a_webhook_is_explained_in_one_line():
 )
 def test_each_kind_is_explained_in_its_words(name, words):
     (line,), status = explain(fixture(name))
+
+    assert status == 0
+    assert words in line
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ({"uri": f"{API}/organization_memberships/M", "role": "owner", "user": {"uri": f"{API}/users/U", "name": "Ann"}},
+         "member as owner: host Ann"),
+        ({"uri": f"{API}/groups/G", "name": "Sales"}, "group “Sales”"),
+        ({"uri": f"{API}/group_relationships/R", "group": f"{API}/groups/G", "role": "admin",
+          "owner": {"uri": f"{API}/organization_memberships/M"}}, "admin of group G: M"),
+        ({"uri": f"{API}/group_relationships/R", "group": f"{API}/groups/G"}, "member of group G: somebody invited"),
+        ({"uri": f"{API}/routing_forms/F", "name": "Demo", "status": "published", "questions": [{}]},
+         "routing form “Demo” published, 1 question"),
+    ],
+)  # fmt: skip
+def test_what_surrounds_the_bookings_is_explained_too(tmp_path, row, words):
+    (tmp_path / "answer.json").write_text(json.dumps({"collection": [row], "pagination": {}}))
+
+    (line,), status = explain(tmp_path / "answer.json")
 
     assert status == 0
     assert words in line

@@ -1,0 +1,34 @@
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from integrations.models import Connection, Rule
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+def test_a_recipe_becomes_a_connection_and_a_rule(staff_page: Page):
+    page = staff_page
+    page.goto("/admin/integrations/connection/add/")
+    page.get_by_text("Start from a recipe").click()
+    page.get_by_role("link", name="Applicant tracking (Lever)").click()
+    page.get_by_role("button", name="Save", exact=True).click()
+    page.wait_for_url("**/change/")
+    expect(page.get_by_label("Settings")).to_have_value(re.compile("https://api.lever.co/v1"))
+
+    page.goto("/admin/integrations/rule/add/")
+    page.get_by_text("Start from a recipe").click()
+    page.get_by_role("link", name="Lever: a note at the opportunity").click()
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_text("create.query.perform_as: Put your own value")).to_be_visible()
+    options = page.get_by_label("Options")
+    options.fill(
+        options.input_value().replace("CHANGE-ME: the id of the Lever user who writes", "u1")
+    )
+    page.get_by_role("button", name="Save", exact=True).click()
+    page.wait_for_url("**/rule/")
+
+    rule = Rule.objects.get()
+    assert rule.connection == Connection.objects.get(name="Lever")
+    assert rule.options["create"]["query"] == {"perform_as": "u1"}
