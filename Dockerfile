@@ -4,7 +4,7 @@ ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_
 WORKDIR /app
 
 COPY requirements.lock ./
-RUN pip install --require-hashes --only-binary :all: --requirement requirements.lock
+RUN pip install --require-hashes --no-deps --only-binary :all: --requirement requirements.lock
 
 COPY manage.py ./
 COPY config config

@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format lock up down clean
+.PHONY: help demo test bench lint format lock up down clean
 
 # One file each for what is installed; written last, so a half-finished install is done again.
 RUN := .venv/.installed-demo
@@ -8,11 +8,15 @@ DEV := .venv/.installed-dev
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1	/' | expand -t 16
 
-demo: $(RUN) ## Start Calsync with a local Calendly, Salesforce and Slack; nothing to configure
+demo: $(RUN) ## Start Calsync with a local Calendly and all it writes to; nothing to configure
 	@.venv/bin/python manage.py demo
 
 test: $(DEV) ## Lint, types, and the suite on every database this machine has
 	@.venv/bin/python .ci/test.py
+
+bench: $(DEV) ## Measure a backfill of 10,000 bookings, and writing them to Salesforce; on PostgreSQL where DATABASE_URL names a server
+	@.venv/bin/python -m tests.bench.backfill
+	@.venv/bin/python -m tests.bench.salesforce
 
 lint: $(DEV) ## Format, lint, types, import rules, migrations, deploy checks
 	@.ci/lint
