@@ -91,9 +91,15 @@ def find_redis() -> str | None:
 
 
 def pytest_command(selection: str) -> list[str]:
-    """Return the pytest call for one database."""
+    """Return the pytest call for one database.
+
+    Real processes on a busy machine can be late: what fails is tried once more, and named at the end as RERUN. Such a
+    test, or what it tests, has to be mended.
+    """
     workers = str(min(2, os.cpu_count() or 1))
-    return [sys.executable, "-m", "pytest", "-q", "-n", workers, "-m", selection, *sys.argv[1:]]
+    pytest = [sys.executable, "-m", "pytest", "-q", "-n", workers, "-m", selection]
+    patience = ["--reruns", "1", "--reruns-delay", "2", "-raR", "--durations", "15"]
+    return [*pytest, *patience, *sys.argv[1:]]
 
 
 def main() -> int:

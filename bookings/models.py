@@ -170,6 +170,10 @@ class Booking(SourceObject):
 
     class Meta:
         ordering: ClassVar = ["-start_at", "-id"]
+        permissions: ClassVar = [
+            ("cancel_booking", "Can cancel bookings at Calendly"),
+            ("export_booking", "Can export bookings"),
+        ]
         indexes: ClassVar = [
             models.Index(fields=["-start_at", "-id"], name="booking_by_start"),
             models.Index(fields=["status", "-start_at"], name="booking_by_status_start"),
@@ -285,6 +289,12 @@ class Invitee(MirrorRow):
 
     class Meta:
         ordering: ClassVar = ["created_at", "id"]
+        permissions: ClassVar = [
+            (
+                "view_personal_data",
+                "Can see names, addresses, answers and whatever else names a person",
+            )
+        ]
         indexes: ClassVar = [
             models.Index(fields=["chain", "created_at"], name="invitee_by_chain"),
             models.Index(

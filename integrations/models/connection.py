@@ -140,6 +140,9 @@ class Connection(models.Model):
 
     class Meta:
         ordering: ClassVar = ["provider", "name"]
+        permissions: ClassVar = [
+            ("operate_connection", "Can test, pause, resume and compare connections")
+        ]
         constraints: ClassVar = [
             models.CheckConstraint(
                 condition=Q(state__in=["healthy", "degraded", "paused"]),

@@ -68,6 +68,7 @@ class Rule(models.Model):
 
     class Meta:
         ordering: ClassVar = ["position", "id"]
+        permissions: ClassVar = [("operate_rule", "Can resume paused rules")]
         constraints: ClassVar = [
             models.CheckConstraint(
                 condition=~Q(waits_for=models.F("id")), name="rule_waits_for_another"
