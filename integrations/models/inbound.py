@@ -20,6 +20,16 @@ class WebhookSubscriptionQuerySet(models.QuerySet["WebhookSubscription"]):
         late = timedelta(seconds=settings.WEBHOOK_TOLERANCE_SECONDS)
         return self.filter(Q(retired_at=None) | Q(retired_at__gt=now - late))
 
+    def in_trouble(self) -> "WebhookSubscriptionQuerySet":
+        """Keep those in use through which not everything arrives, or may not for long."""
+        well = {"state": WebhookSubscription.State.ACTIVE, "retry_started_at": None, "problem": ""}
+        return self.filter(retired_at=None).exclude(**well)
+
+    def with_last_received(self) -> "WebhookSubscriptionQuerySet":
+        """Add when the newest webhook was last seen to come through each, as `last_received_at`."""
+        newest = InboundWebhook.objects.filter(subscription=models.OuterRef("pk")).order_by("-id")
+        return self.annotate(last_received_at=models.Subquery(newest.values("last_seen_at")[:1]))
+
 
 class WebhookSubscription(models.Model):
     """A URL of our own that one connection's provider delivers to, with the keys that sign the deliveries."""
@@ -193,6 +203,7 @@ class InboundWebhook(models.Model):
             models.Index(fields=["state", "-id"], name="inbound_by_state"),
             models.Index(fields=["delivery_key"], name="inbound_by_delivery_key"),
             models.Index(fields=["booking", "id"], name="inbound_by_booking"),
+            models.Index(fields=["subscription", "-id"], name="inbound_by_subscription"),
         ]
         constraints: ClassVar = [
             models.UniqueConstraint(
