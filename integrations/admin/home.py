@@ -4,7 +4,7 @@ What it tells is read by `integrations.overview`; here it gets its links. The pa
 `status` while the page is open.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -49,13 +49,15 @@ class ConnectionCard:
     waiting_url: str
     failed: str
     failed_url: str
+    has_failed: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepRow:
-    """Hold a step of setting up, and where it is taken; no address where this person may not."""
+    """Hold a step of setting up, done, next or later, and where it is taken; no address where this person may not."""
 
     step: Step
+    state: str
     url: str
 
 
@@ -67,7 +69,7 @@ def home(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         charts.append(booking_chart(now=now))
     if may_see(request, _label(Delivery)):
         charts.append(delivery_chart(now=now))
-    return {**context, **_status(request, now=now), "charts": charts}
+    return {**context, **_status(request, now=now), "charts": charts, "title": "Home"}
 
 
 @require_GET
@@ -86,7 +88,7 @@ def cause_url(*, connection_id: int, failure_class: str, cause: str) -> str:
     return f"{list_url(_label(Delivery))}?{urlencode(query)}"
 
 
-def _status(request: HttpRequest, *, now: datetime) -> Mapping[str, Any]:
+def _status(request: HttpRequest, *, now: datetime) -> dict[str, Any]:
     seen = frozenset(model for model, _ in FINDERS if may_see(request, _label(model)))
     found = overview.look(now=now, seen=seen)
     discretion = Discretion.of(request.user)
@@ -125,14 +127,16 @@ def _card(row: Standing, found: Overview, *, sees_deliveries: bool) -> Connectio
         waiting=counted(row.waiting) if sees_deliveries else "",
         waiting_url=f"{deliveries}?{urlencode({'state__exact': 'waiting', **of})}",
         failed=counted(failed) if sees_deliveries else "",
-        failed_url=f"{deliveries}?{urlencode({'failed': 'unseen', **of})}",
+        failed_url=f"{deliveries}?{urlencode({'failed': 'unseen', **of})}", has_failed=failed > 0,
     )  # fmt: skip
 
 
 def _step_rows(request: HttpRequest, steps: tuple[Step, ...]) -> Iterator[StepRow]:
+    following = next((step for step in steps if not step.is_done), None)
     for step in steps:
         permission, url = _step_place(step)
-        yield StepRow(step=step, url=url if request.user.has_perm(permission) else "")
+        state = "done" if step.is_done else "next" if step is following else "later"
+        yield StepRow(step=step, state=state, url=url if request.user.has_perm(permission) else "")
 
 
 def _step_place(step: Step) -> tuple[str, str]:

@@ -36,9 +36,9 @@ class SubscriptionRow:
 
 def subscription_rows(connection: Connection, *, now: datetime) -> tuple[SubscriptionRow, ...]:
     """Return the subscriptions in use; those that another replaced are left out."""
-    rows = WebhookSubscription.objects.filter(connection=connection, retired_at=None)
-    rows = rows.with_last_received().select_related("connection").prefetch_related("tallies")
-    return tuple(_row(row, now=now) for row in rows)
+    in_use = WebhookSubscription.objects.filter(connection=connection, retired_at=None)
+    rows = in_use.select_related("connection").prefetch_related("tallies")
+    return tuple(_row(row, now=now) for row in rows.with_last_received())
 
 
 def _row(row: Any, *, now: datetime) -> SubscriptionRow:

@@ -46,7 +46,7 @@ def bookings_by_day(*, now: datetime) -> list[Day]:
     )  # fmt: skip
     counts: dict[date, Counter[str]] = defaultdict(Counter)
     by_day = rows.order_by().values_list(TruncDate("start_at", tzinfo=UTC), "status")
-    for day, status, number in by_day.annotate(number=Count("pk")):
+    for day, status, number in by_day.annotate(number=Count("*")):
         counts[day][status] = number
     return [
         Day(day=day, active=counts[day][Status.ACTIVE], canceled=counts[day][Status.CANCELED])
@@ -61,7 +61,7 @@ def deliveries_by_hour(*, now: datetime) -> list[Hour]:
     rows = Delivery.objects.filter(settled_at__gte=hours[0], settled_at__lte=now)
     counts: dict[datetime, Counter[str]] = defaultdict(Counter)
     by_hour = rows.order_by().values_list(TruncHour("settled_at", tzinfo=UTC), "state")
-    for at, state, number in by_hour.annotate(number=Count("pk")):
+    for at, state, number in by_hour.annotate(number=Count("*")):
         counts[at][state] = number
     return [
         Hour(

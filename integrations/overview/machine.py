@@ -5,12 +5,12 @@ from datetime import datetime
 
 from django.db import connection
 from django.db.models import Model
-from django.utils.timesince import timesince
 
 from bookings.counting import capped_count, counted
 from bookings.models import Booking, BookingEvent, Invitee
 from integrations import health
 from integrations.models import Delivery, DeliveryAttempt, Heartbeat, InboundWebhook
+from integrations.overview.words import ago
 
 #: The tables that grow with what happens.
 _GROWING: tuple[type[Model], ...] = (
@@ -76,14 +76,15 @@ def _part(name: str, told: str, *, hint: str) -> Part:
 
 def _beat(name: str, told: str, at: datetime | None, *, now: datetime) -> Part:
     if told == "ok" and at:
-        return Part(name=name, tone="success", words=f"last seen {_ago(at, now=now)}")
+        return Part(name=name, tone="success", words=f"last seen {ago(at, now=now)}")
     hint = "Start beat and at least one worker; nothing is lost meanwhile, it waits."
     return Part(name=name, tone="danger", words=told, hint=hint)
 
 
 def _watch(found: health.Health, at: datetime | None, *, now: datetime) -> Part:
+    """Say no more than it is of a watch that is still to come, or cannot be as long as beat or the workers are gone."""
     name = "Watch over subscriptions"
-    if found.sweep == "ok" and at is None:
+    if found.watch != "ok" and (found.sweep != "ok" or at is None):
         return Part(name=name, tone="info", words=found.watch)
     return _beat(name, found.watch, at, now=now)
 
@@ -94,13 +95,8 @@ def _inbox(*, now: datetime) -> Part:
     oldest = received.order_by("id").values_list("received_at", flat=True).first()
     if oldest is None:
         return Part(name="Inbox", tone="success", words="empty: every webhook was read")
-    words = f"{counted(capped_count(received))} to read, the oldest came {_ago(oldest, now=now)}"
+    words = f"{counted(capped_count(received))} to read, the oldest came {ago(oldest, now=now)}"
     return Part(name="Inbox", tone="info", words=words)
-
-
-def _ago(at: datetime, *, now: datetime) -> str:
-    seconds = max(0, int((now - at).total_seconds()))
-    return f"{seconds} s ago" if seconds < 60 else f"{timesince(at, now, depth=1)} ago"
 
 
 def _tables() -> tuple[Table, ...]:

@@ -24,6 +24,7 @@ from integrations.models import (
     Rule,
     WebhookSubscription,
 )
+from integrations.overview.words import ago
 
 #: From when on being behind is worth a look, and from when on it is bad.
 LATE, VERY_LATE = timedelta(minutes=5), timedelta(hours=1)
@@ -100,7 +101,8 @@ class Standing:
         """Return the colour of the freshness."""
         if self.behind >= VERY_LATE:
             return "danger"
-        return "warning" if self.behind >= LATE else "success"
+        is_deaf = self.is_source and not self.subscriptions
+        return "warning" if self.behind >= LATE or is_deaf else "success"
 
     @property
     def waiting_words(self) -> str:
@@ -176,5 +178,6 @@ def _allowance(connection: Connection, *, now: datetime) -> Meter | None:
     usage, at = allowance.told(connection)
     if usage is None or at is None or usage.limit <= 0:
         return None
-    words = f"{usage.used:,} of {usage.limit:,}, told {timesince(at, now, depth=1)} ago"
+    held = "; what can wait is held" if allowance.is_held(connection, now=now) else ""
+    words = f"{usage.used:,} of {usage.limit:,}, told {ago(at, now=now)}{held}"
     return Meter(used=usage.used, limit=usage.limit, words=words)

@@ -46,7 +46,7 @@ def test_a_stranger_reads_the_verdict_what_to_do_and_how_far_behind_each_connect
     assert "1 delivery to Salesforce failed" in html
     assert "Slack answered: channel_not_found." in html
     assert "Check the channel in the rule, then retry." in html
-    assert "behind</p>" in html
+    assert "behind</span>" in html
 
 
 def test_every_need_leads_to_rows_that_can_be_opened():
@@ -69,7 +69,7 @@ def test_every_need_leads_to_rows_that_can_be_opened():
 BLOCKS = {
     "bookings.view_booking": {"Bookings by day"},
     "integrations.view_delivery": {"Deliveries by hour", "delivery to Salesforce failed"},
-    "integrations.view_connection": {"The machine", ">Connections<", "Sheets is paused"},
+    "integrations.view_connection": {"This installation</h2>", ">Connections<", "Sheets is paused"},
     "integrations.view_inboundwebhook": {"could not be read"},
     "integrations.view_rule": {"The rule “Card” is paused"},
     "integrations.view_webhooksubscription": {"A webhook subscription of"},
@@ -140,6 +140,14 @@ def test_an_empty_installation_links_each_step_to_who_may_take_it():
     assert f'href="{add}"' in page(is_superuser=True)
     assert f'href="{add}"' not in page("integrations.view_connection")
     assert "What to do first" in page("integrations.view_connection")
+
+
+def test_the_first_step_that_is_not_done_is_next():
+    WebhookSubscriptionFactory.create()
+
+    steps = client(is_superuser=True).get(HOME).context["steps"]
+
+    assert [row.state for row in steps] == ["done", "done", "next", "later", "later"]
 
 
 def test_the_charts_are_drawn_from_data_that_a_table_says_as_well():
