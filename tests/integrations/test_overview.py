@@ -6,6 +6,7 @@ import pytest
 from django.db import connection as database
 from django.utils import timezone
 
+from bookings import counting
 from bookings.models import Status
 from integrations import health, outbox, overview
 from integrations.models import Delivery
@@ -261,3 +262,12 @@ def test_only_a_database_that_tells_cheaply_is_asked_how_large_it_has_grown(well
 
     assert bool(tables) == (database.vendor == "postgresql")
     assert all(table.size > 0 for table in tables)
+
+
+def test_what_waits_is_counted_no_further_than_anybody_reads(well, monkeypatch):
+    monkeypatch.setattr(counting, "MOST", 2)
+    DeliveryFactory.create_batch(4, rule=well)
+
+    row = next(row for row in standings(now=NOW) if row.connection == well.connection)
+
+    assert (row.waiting, row.waiting_words) == (3, "2+")
