@@ -204,7 +204,7 @@ UNFOLD = {
     "SITE_SUBHEADER": "Calendly, kept true elsewhere",
     "SITE_SYMBOL": "sync_alt",
     "SIDEBAR": {"show_search": False, "navigation": "integrations.admin.navigation.sidebar"},
-    "DASHBOARD_CALLBACK": "integrations.admin.navigation.home",
+    "DASHBOARD_CALLBACK": "integrations.admin.home.home",
 }
 
 # --- static files ---------------------------------------------------------------------------------------------------

@@ -4,8 +4,11 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 
+from integrations.admin.home import status
+
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
+    path("admin/status/", admin.site.admin_view(status), name="home_status"),
     path("admin/", admin.site.urls),
     path("", include("integrations.urls")),
 ]

@@ -401,13 +401,17 @@ def acknowledge(deliveries: QuerySet[Delivery], *, by: str, now: datetime) -> in
 
 
 def repeat(delivery: Delivery, *, now: datetime, reason: str) -> bool:
-    """Send a settled delivery once more, without hurry; False when it waits or is being sent anyway."""
+    """Send a settled delivery once more, without hurry; False when it waits or is being sent anyway.
+
+    It is late from now on, not since it was first planned.
+    """
     return bool(
         Delivery.objects.filter(pk=delivery.pk)
         .exclude(state__in=Delivery.UNSETTLED)
         .update(
             state=State.WAITING, failure_class="", retry_count=0, settled_at=None, acknowledged_at=None,
-            acknowledged_by="", result=reason, error="", hint="", can_wait=True, **holds.at_once(now),
+            acknowledged_by="", result=reason, error="", hint="", can_wait=True,
+            **{**holds.at_once(now), "held_until": now},
         )
     )  # fmt: skip
 

@@ -1,22 +1,13 @@
-"""The sidebar and the numbers of the first page, by settings: `UNFOLD["SIDEBAR"]["navigation"]`, `DASHBOARD_CALLBACK`."""
+"""The sidebar, by settings: `UNFOLD["SIDEBAR"]["navigation"]`."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from django.db.models import OuterRef, Q, Subquery
 from django.http import HttpRequest
 from django.urls import reverse
 
 from integrations import reviews
-from integrations.models import (
-    BackfillRun,
-    Connection,
-    Delivery,
-    InboundWebhook,
-    Notification,
-    WebhookSubscription,
-)
-from integrations.outbox import unseen_failures
+from integrations.models import BackfillRun
 
 _GROUPS = (
     ("Calendar", (
@@ -58,111 +49,28 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     """Return the sidebar's groups, with only what this person may see."""
     groups = []
     for title, entries in _GROUPS:
-        items = [_item(entry) for entry in entries if _may_see(request, entry[2])]
+        items = [_item(entry) for entry in entries if may_see(request, entry[2])]
         if items:
             groups.append({"title": title, "separator": True, "items": items})
     return groups
 
 
-def home(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """Add to the first page what needs a person, linked to the rows behind each number."""
-    counts = [count for model, make in _COUNTS if _may_see(request, model) for count in make()]
-    return {**context, "counts": counts}
-
-
 def _item(entry: tuple[str, str, str]) -> dict[str, Any]:
     title, icon, model = entry
-    item = {"title": title, "icon": icon, "link": _list_url(model)}
+    item = {"title": title, "icon": icon, "link": list_url(model)}
     number = _BADGES[model]() if model in _BADGES else 0
     return {**item, "badge": str(number), "badge_variant": "info"} if number else item
 
 
-def _list_url(model: str) -> str:
+def list_url(model: str) -> str:
+    """Return the address of a model's list; the model is named like `integrations.delivery`."""
     return reverse(f"admin:{model.replace('.', '_')}_changelist")
 
 
-def _may_see(request: HttpRequest, model: str) -> bool:
+def may_see(request: HttpRequest, model: str) -> bool:
+    """Tell whether this person may see a model's rows."""
     app, name = model.split(".")
     return any(request.user.has_perm(f"{app}.{verb}_{name}") for verb in ("view", "change"))
-
-
-def _count(label: str, number: int, model: str, query: str, tone: str) -> dict[str, Any]:
-    return {
-        "label": label,
-        "number": number,
-        "url": f"{_list_url(model)}?{query}",
-        "tone": tone if number else "success",
-    }
-
-
-def _deliveries() -> list[dict[str, Any]]:
-    failed = unseen_failures().count()
-    waiting = Delivery.objects.filter(state__in=Delivery.UNSETTLED).count()
-    return [
-        _count("Failed deliveries", failed, "integrations.delivery", "failed=unseen", "danger"),
-        _count(
-            "Waiting deliveries", waiting, "integrations.delivery", "state__exact=waiting", "info"
-        ),
-    ]
-
-
-def _webhooks() -> list[dict[str, Any]]:
-    failed = InboundWebhook.objects.filter(state=InboundWebhook.State.FAILED).count()
-    return [
-        _count(
-            "Failed webhooks",
-            failed,
-            "integrations.inboundwebhook",
-            "state__exact=failed",
-            "danger",
-        )
-    ]
-
-
-def _connections() -> list[dict[str, Any]]:
-    troubled = Connection.objects.exclude(state=Connection.State.HEALTHY).count()
-    query = "state__exact=paused"
-    return [_count("Connections in trouble", troubled, "integrations.connection", query, "warning")]
-
-
-def _subscriptions() -> list[dict[str, Any]]:
-    """Count the subscriptions in trouble; as long as there are none, nothing is said."""
-    in_use = WebhookSubscription.objects.filter(retired_at=None)
-    active = Q(state=WebhookSubscription.State.ACTIVE, retry_started_at=None, problem="")
-    troubled = in_use.exclude(active).count()
-    shown = _count("Subscriptions in trouble", troubled, "integrations.webhooksubscription", "", "danger")  # fmt: skip
-    return [shown] if troubled else []
-
-
-def _reviews() -> list[dict[str, Any]]:
-    """Count the people whom only staff can tell apart; as long as there are none, nothing is said."""
-    number, model = reviews.open_count(), "integrations.matchreview"
-    shown = _count("Match reviews to answer", number, model, "state__exact=open", "warning")
-    return [shown] if number else []
-
-
-def _notifications() -> list[dict[str, Any]]:
-    """Count what staff could not be told; as long as there is nothing, nothing is said."""
-    number = Notification.objects.filter(state=Notification.State.FAILED).count()
-    shown = _count("Failed notifications", number, "integrations.notification", "state__exact=failed", "danger")  # fmt: skip
-    return [shown] if number else []
-
-
-def _backfills() -> list[dict[str, Any]]:
-    """Tell of a backfill that goes on, and of connections whose last nightly one read not everything."""
-    state, model = BackfillRun.State, "integrations.backfillrun"
-    running = _unfinished_backfills()
-    last = Subquery(
-        BackfillRun.objects.filter(
-            connection=OuterRef("pk"), trigger=BackfillRun.Trigger.NIGHTLY
-        ).exclude(state__in=BackfillRun.UNFINISHED).order_by("-id").values("state")[:1]
-    )  # fmt: skip
-    bad = Connection.objects.annotate(last=last).filter(last__in=[state.PARTIAL, state.FAILED])
-    shown = [
-        _count("Backfills running", running, model, "", "info"),
-        _count("Nightly backfills in trouble", bad.count(), model, "trigger__exact=nightly", "warning"),
-    ]  # fmt: skip
-    return [count for count in shown if count["number"]]
 
 
 def _unfinished_backfills() -> int:
@@ -174,13 +82,3 @@ _BADGES: Mapping[str, Callable[[], int]] = {
     "integrations.backfillrun": _unfinished_backfills,
     "integrations.matchreview": reviews.open_count,
 }
-
-_COUNTS: tuple[tuple[str, Callable[[], list[dict[str, Any]]]], ...] = (
-    ("integrations.delivery", _deliveries),
-    ("integrations.matchreview", _reviews),
-    ("integrations.inboundwebhook", _webhooks),
-    ("integrations.connection", _connections),
-    ("integrations.webhooksubscription", _subscriptions),
-    ("integrations.backfillrun", _backfills),
-    ("integrations.notification", _notifications),
-)

@@ -6,6 +6,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Coalesce
 
 from bookings.models import BookingEvent
 from integrations.models.connection import Connection
@@ -216,7 +217,18 @@ class Delivery(models.Model):
             models.Index(fields=["state", "-id"], name="delivery_by_state"),
             models.Index(fields=["chain", "id"], name="delivery_by_chain"),
             models.Index(fields=["connection", "serial_key"], name="delivery_by_person"),
-            models.Index(fields=["settled_at"], name="delivery_by_settled"),
+            models.Index(fields=["settled_at", "state"], name="delivery_by_settled"),
+            models.Index(
+                "connection",
+                Coalesce("held_until", "created_at"),
+                name="delivery_behind",
+                condition=Q(state__in=["waiting", "sending"]),
+            ),
+            models.Index(
+                fields=["-id"],
+                name="delivery_unseen",
+                condition=Q(state="failed", acknowledged_at__isnull=True),
+            ),
         ]
         constraints: ClassVar = [
             models.UniqueConstraint(

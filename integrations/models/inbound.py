@@ -2,7 +2,7 @@
 
 import uuid
 from datetime import datetime, timedelta
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import models
@@ -19,6 +19,18 @@ class WebhookSubscriptionQuerySet(models.QuerySet["WebhookSubscription"]):
         """Keep those whose deliveries are taken: a retired one's for as long as a provider tries, no longer."""
         late = timedelta(seconds=settings.WEBHOOK_TOLERANCE_SECONDS)
         return self.filter(Q(retired_at=None) | Q(retired_at__gt=now - late))
+
+    def in_trouble(self) -> "WebhookSubscriptionQuerySet":
+        """Keep those in use through which not everything arrives, or may not for long."""
+        well = {"state": WebhookSubscription.State.ACTIVE, "retry_started_at": None, "problem": ""}
+        return self.filter(retired_at=None).exclude(**well)
+
+    def with_last_received(self) -> models.QuerySet[Any]:
+        """Add when the newest webhook was last seen to come through each, as `last_received_at`."""
+        # Not by id: PostgreSQL would go through the whole table for one through which nothing ever came.
+        through = InboundWebhook.objects.filter(subscription=models.OuterRef("pk"))
+        newest = through.order_by("-received_at")
+        return self.annotate(last_received_at=models.Subquery(newest.values("last_seen_at")[:1]))
 
 
 class WebhookSubscription(models.Model):
@@ -193,6 +205,7 @@ class InboundWebhook(models.Model):
             models.Index(fields=["state", "-id"], name="inbound_by_state"),
             models.Index(fields=["delivery_key"], name="inbound_by_delivery_key"),
             models.Index(fields=["booking", "id"], name="inbound_by_booking"),
+            models.Index(fields=["subscription", "-received_at"], name="inbound_by_subscription"),
         ]
         constraints: ClassVar = [
             models.UniqueConstraint(

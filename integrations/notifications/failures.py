@@ -22,6 +22,7 @@ class Group:
     cause: str
     hint: str
     deliveries: tuple[int, ...]
+    first_at: datetime
     last_at: datetime
 
     @property
@@ -55,5 +56,6 @@ def _groups(
     for (connection_id, failure_class, cause), rows in found:
         yield Group(
             connection_id=connection_id, failure_class=failure_class, cause=cause, hint=rows[0][1],
-            deliveries=tuple(pk for pk, _, _ in rows), last_at=max(at for _, _, at in rows),
+            deliveries=tuple(pk for pk, _, _ in rows), first_at=min(at for _, _, at in rows),
+            last_at=max(at for _, _, at in rows),
         )  # fmt: skip

@@ -19,7 +19,6 @@ from integrations.models import (
     Connection,
     Delivery,
     DriftFinding,
-    InboundWebhook,
     MatchReview,
     Rule,
     WebhookSubscription,
@@ -59,11 +58,14 @@ class Report:
     @cached_property
     def _rows(self) -> list[Any]:
         """Return the connections with what each last received and read again."""
-        received = InboundWebhook.objects.filter(subscription__connection=OuterRef("pk"))
+        subscriptions = WebhookSubscription.objects.filter(connection=OuterRef("pk"))
+        received = subscriptions.with_last_received().exclude(last_received_at=None)
         read = BackfillRun.objects.filter(connection=OuterRef("pk")).order_by("-id")
         return list(
             Connection.objects.annotate(
-                received=Subquery(received.order_by("-id").values("received_at")[:1]),
+                received=Subquery(
+                    received.order_by("-last_received_at").values("last_received_at")[:1]
+                ),
                 read_state=Subquery(read.values("state")[:1]),
                 read_at=Subquery(read.values("created_at")[:1]),
             )
@@ -142,8 +144,7 @@ class Report:
 
 def _troubled_subscriptions() -> Mapping[int, int]:
     """Return how many of each connection's subscriptions in use do not work."""
-    well = {"state": WebhookSubscription.State.ACTIVE, "retry_started_at": None, "problem": ""}
-    rows = WebhookSubscription.objects.filter(retired_at=None).exclude(**well)
+    rows = WebhookSubscription.objects.in_trouble()
     counted = rows.order_by().values("connection").annotate(count=Count("pk"))
     return {row["connection"]: row["count"] for row in counted}
 

@@ -9,6 +9,7 @@ from integrations.subscriptions.ensuring import (
     rotate,
     unsubscribe,
 )
+from integrations.subscriptions.judging import judge
 from integrations.subscriptions.lease import BusyError
 from integrations.subscriptions.probing import PROBE, Checked
 from integrations.subscriptions.self_test import self_test
@@ -23,6 +24,7 @@ __all__ = [
     "Watched",
     "due",
     "ensure",
+    "judge",
     "refresh",
     "remove",
     "rotate",

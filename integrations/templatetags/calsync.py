@@ -124,3 +124,9 @@ def milliseconds(attempt: object) -> int | None:
     """Return how long an attempt took."""
     started, finished = getattr(attempt, "started_at", None), getattr(attempt, "finished_at", None)
     return round((finished - started).total_seconds() * 1000) if started and finished else None
+
+
+@register.filter
+def grouped(number: int) -> str:
+    """Return a number with its thousands apart: "1,200,000"."""
+    return f"{number:,}"

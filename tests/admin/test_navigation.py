@@ -2,15 +2,8 @@ import pytest
 from django.test import Client, RequestFactory
 from django.urls import reverse
 
-from integrations.admin.navigation import home, sidebar
-from tests.factories import (
-    NOW,
-    BackfillRunFactory,
-    DeliveryFactory,
-    InboundWebhookFactory,
-    StaffUserFactory,
-    WebhookSubscriptionFactory,
-)
+from integrations.admin.navigation import sidebar
+from tests.factories import BackfillRunFactory, StaffUserFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -44,52 +37,6 @@ def test_the_sidebar_shows_everything_to_a_superuser():
     titles = [group["title"] for group in sidebar(_request(is_superuser=True))]
 
     assert titles == ["Calendar", "Traffic", "Setup", "People"]
-
-
-def test_the_first_page_counts_what_needs_a_person():
-    DeliveryFactory.create(failed=True)
-    DeliveryFactory.create()
-    InboundWebhookFactory.create(state="failed")
-
-    counts = home(_request(is_superuser=True), {"title": "Home"})["counts"]
-
-    assert {count["label"]: count["number"] for count in counts} == {
-        "Failed deliveries": 1,
-        "Waiting deliveries": 1,
-        "Failed webhooks": 1,
-        "Connections in trouble": 0,
-    }
-
-
-def test_the_first_page_counts_nothing_for_who_may_see_nothing():
-    assert home(_request(), {})["counts"] == []
-
-
-def _counts() -> dict[str, int]:
-    counts = home(_request(is_superuser=True), {})["counts"]
-    return {count["label"]: count["number"] for count in counts}
-
-
-def test_the_first_page_tells_of_running_backfills_and_of_nightly_ones_in_trouble():
-    running = BackfillRunFactory.create(state="running", trigger="nightly")
-    BackfillRunFactory.create(ended=True, state="partial", trigger="nightly")
-    repaired = BackfillRunFactory.create(ended=True, state="failed", trigger="nightly")
-    BackfillRunFactory.create(ended=True, trigger="nightly", connection=repaired.connection)
-    BackfillRunFactory.create(ended=True, state="failed", connection=running.connection)
-
-    counts = _counts()
-
-    assert counts["Backfills running"] == 1
-    assert counts["Nightly backfills in trouble"] == 1
-
-
-def test_the_first_page_tells_of_subscriptions_in_trouble():
-    WebhookSubscriptionFactory.create()
-    WebhookSubscriptionFactory.create(state="disabled")
-    WebhookSubscriptionFactory.create(retry_started_at=NOW)
-    WebhookSubscriptionFactory.create(state="missing", retired_at=NOW)
-
-    assert _counts()["Subscriptions in trouble"] == 2
 
 
 def test_the_sidebar_counts_the_backfills_that_go_on():

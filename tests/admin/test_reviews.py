@@ -4,7 +4,8 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.test import Client
 
-from integrations.admin.navigation import home, sidebar
+from integrations.admin.home import home
+from integrations.admin.navigation import sidebar
 from integrations.errors import Candidate, TemporaryError
 from integrations.models import Delivery, MatchReview
 from tests.admin.fake_connector import FakeConnector
@@ -229,9 +230,9 @@ def test_the_navigation_counts_the_open_ones(rf, review):
 
     def numbers():
         items = [item for group in sidebar(request) for item in group["items"]]
-        counts = home(request, {})["counts"]
-        return [item.get("badge") for item in items], [count["number"] for count in counts]
+        needs = home(request, {})["needs"]
+        return [item.get("badge") for item in items], [row.need.title for row in needs]
 
-    assert numbers() == (["1"], [1])
+    assert numbers() == (["1"], ["1 match review to answer"])
     MatchReview.objects.update(state="withdrawn")
     assert numbers() == ([None], [])
