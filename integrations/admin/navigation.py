@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from integrations import reviews
+from integrations.api.schema import SERVED
 from integrations.models import (
     BackfillRun,
     Connection,
@@ -18,6 +19,8 @@ from integrations.models import (
 )
 from integrations.outbox import unseen_failures
 
+#: Stands for a model where an entry leads to the page of the REST API.
+_API = "api"
 _GROUPS = (
     ("Calendar", (
         ("Bookings", "event", "bookings.booking"),
@@ -45,6 +48,8 @@ _GROUPS = (
         ("E-mail templates", "mail", "integrations.emailtemplate"),
         ("Webhook subscriptions", "webhook", "integrations.webhooksubscription"),
         ("Notification channels", "campaign", "integrations.notificationchannel"),
+        ("API tokens", "key", "integrations.apitoken"),
+        ("REST API", "api", _API),
     )),
     ("People", (
         ("Users", "group", "auth.user"),
@@ -78,10 +83,14 @@ def _item(entry: tuple[str, str, str]) -> dict[str, Any]:
 
 
 def _list_url(model: str) -> str:
+    if model == _API:
+        return reverse("api_docs")
     return reverse(f"admin:{model.replace('.', '_')}_changelist")
 
 
 def _may_see(request: HttpRequest, model: str) -> bool:
+    if model == _API:
+        return any(_may_see(request, served) for served in SERVED)
     app, name = model.split(".")
     return any(request.user.has_perm(f"{app}.{verb}_{name}") for verb in ("view", "change"))
 
