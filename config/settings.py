@@ -230,7 +230,7 @@ SPECTACULAR_SETTINGS = {
     "PREPROCESSING_HOOKS": ["integrations.api.schema.only_served"],
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
-        "integrations.api.schema.add_refusals",
+        "integrations.api.schema.complete",
     ],
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
 }

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from django.utils.cache import patch_cache_control
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.views import APIView
@@ -50,6 +51,11 @@ class ReadOnlyView(ReadOnlyModelViewSet[Any]):
     def read_beside(self, rows: list[Any]) -> dict[str, Any]:
         """Return what the serializers need beside the rows, read for all of them at once."""
         return {}
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **options: Any) -> Any:  # fmt: skip
+        """Return the answer, which no cache between here and there may keep."""
+        patch_cache_control(response, private=True, no_store=True)
+        return super().finalize_response(request, response, *args, **options)
 
     def get_exception_handler(self) -> Callable[..., Any]:
         """Return how refusals are told."""

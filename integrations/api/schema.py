@@ -84,13 +84,14 @@ def only_served(endpoints: list[Any]) -> list[Any]:
     return [endpoint for endpoint in endpoints if endpoint[0].startswith("/api/v1/")]
 
 
-def add_refusals(result: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """Add to each operation how it refuses; a hook of drf-spectacular's."""
+def complete(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """Add to each operation its heading and how it refuses; a hook of drf-spectacular's."""
     result["components"]["schemas"]["Problem"] = _PROBLEM
     body = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     for address, operations in result["paths"].items():
         is_one = address.endswith("}")
         for operation in operations.values():
+            operation["summary"] = "One row, by its id." if is_one else operation["description"]
             for status, told in _REFUSALS.items():
                 if status != ("400" if is_one else "404"):
                     operation["responses"][status] = {"description": told, "content": body}

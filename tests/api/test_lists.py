@@ -1,6 +1,7 @@
 """What the lists tell, and what they can be asked."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -109,6 +110,7 @@ def test_a_booking_carries_its_chain_its_people_and_its_destinations(ask):
     assert (sync["connection"]["name"], sync["state"]) == ("Sales", "failed")
     assert (sync["error"], sync["hint"]) == (delivery.error, delivery.hint)
     assert [r["url"] for r in sync["records"]] == [record.url]
+    assert ask("bookings").headers["Cache-Control"] == "private, no-store"
     assert after["start_time"] == "2026-11-22T09:00:00Z"
 
 
@@ -126,7 +128,7 @@ def test_bookings_are_found_by_what_they_are(ask):
     rule = RuleFactory.create()
     DeliveryFactory.create(event__invitee=other.invitees.get(), rule=rule, delivered=True)
 
-    questions = [
+    questions: list[dict[str, Any]] = [
         {"status": "canceled"},
         {"host": host.pk},
         {"host_email": "harper@EXAMPLE.com"},

@@ -66,7 +66,7 @@ def test_a_page_and_a_pull_are_answered_by_indexes():
         "page": middle.partition("/api/v1/")[2],
         "pull": "bookings?updated_since=2026-01-14T21:00:00Z&ordering=id",
     }.items():
-        statements = []
+        statements: list[str] = []
 
         def explain(execute, sql, params, many, context, statements=statements):
             if sql.startswith("SELECT") and 'FROM "bookings_booking"' in sql:
