@@ -3,6 +3,7 @@
 from collections import defaultdict
 from typing import Any
 
+from django.db.models import QuerySet
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -60,7 +61,9 @@ class DeliveryFilters(filters.FilterSet):
 
     after = IdFilter(field_name="pk", lookup_expr="gt", help_text="Planned later than the delivery with this id.")  # fmt: skip
     state = OneOf(words=Delivery.State.values, help_text="How far it is.")
-    failure_class = OneOf(words=Delivery.FailureClass.values, help_text="What a failed one needs.")
+    failure_class = OneOf(
+        words=Delivery.FailureClass.values, method="failed_as", help_text="What a failed one needs."
+    )
     connection = IdFilter(field_name="connection_id", help_text="Id of the connection.")
     rule = IdFilter(field_name="rule_id", help_text="Id of the rule.")
     event = IdFilter(field_name="event_id", help_text="Id of the event.")
@@ -68,6 +71,10 @@ class DeliveryFilters(filters.FilterSet):
     chain = IdFilter(field_name="chain_id", help_text="Id of the meeting, through all its reschedules.")  # fmt: skip
     min_settled_at = TimeFilter(field_name="settled_at", lookup_expr="gte", help_text="Ended at or after this time.")  # fmt: skip
     max_settled_at = TimeFilter(field_name="settled_at", lookup_expr="lt", help_text="Ended before this time.")  # fmt: skip
+
+    def failed_as(self, rows: QuerySet[Delivery], name: str, kind: str) -> QuerySet[Delivery]:
+        """Keep what failed so; the state is what an index knows."""
+        return rows.filter(state=Delivery.State.FAILED, failure_class=kind)
 
 
 class DeliveryView(ReadOnlyView):
