@@ -25,7 +25,7 @@ _REPORTED = frozenset({
 })  # fmt: skip
 
 #: What the announcer changes on an invitee.
-_ANNOUNCED = ("chain", "announced_at", "cancel_announced_at", "no_show_announced")
+_ANNOUNCED = ("chain", "announced_at", "cancel_announced_at", "no_show_announced", "mirrored_at")
 
 
 def reported(changes: Changes) -> Changes:
@@ -51,6 +51,8 @@ class Announcer:
     def write(self) -> list[BookingEvent]:
         """Store the events and what is now announced; return the events in the order they were made."""
         self._speak_up()
+        for invitee in self._touched.values():
+            invitee.touch()
         if self._touched:
             Invitee.objects.bulk_update(self._touched.values(), _ANNOUNCED)
         made = BookingEvent.objects.bulk_create(self._events) if self._events else []

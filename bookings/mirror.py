@@ -9,6 +9,8 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.utils import timezone
+
 from bookings.mentions import mention_event_types, mention_hosts, write_hosts
 from bookings.models import Booking, Invitee, RefetchRequest, Status
 from bookings.origin import Origin
@@ -182,8 +184,10 @@ def apply_no_show(
 
 def write_no_shows(invitees: Collection[Invitee]) -> None:
     """Write what was applied to these, in one statement."""
+    for invitee in invitees:
+        invitee.touch()
     if invitees:
-        Invitee.objects.bulk_update(invitees, _NO_SHOW)
+        Invitee.objects.bulk_update(invitees, (*_NO_SHOW, "mirrored_at"))
 
 
 def mark_unlisted(meetings: Sequence[tuple[Booking, MeetingSnapshot]], *, origin: Origin) -> None:
@@ -201,7 +205,9 @@ def mark_unlisted(meetings: Sequence[tuple[Booking, MeetingSnapshot]], *, origin
         and (observed_at is None or observed_at < complete[booking_id].observed_at)
     ]
     if gone:
-        Invitee.objects.filter(pk__in=gone).update(vanished_at=origin.now)
+        Invitee.objects.filter(pk__in=gone).update(
+            vanished_at=origin.now, mirrored_at=timezone.now()
+        )
 
 
 def _cancellation(cancellation: Cancellation | None) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 
 from bookings.querysets import BookingQuerySet, InviteeQuerySet
 
@@ -40,6 +41,10 @@ class MirrorRow(models.Model):
 
     def __str__(self) -> str:
         return self.uri
+
+    def touch(self) -> None:
+        """Move `mirrored_at` to now, which `bulk_update` does not do by itself."""
+        self.mirrored_at = timezone.now()
 
 
 class SourceObject(MirrorRow):
@@ -184,6 +189,8 @@ class Booking(SourceObject):
                 name="booking_vanished",
                 condition=Q(vanished_at__isnull=False),
             ),
+            models.Index(fields=["created_at", "id"], name="booking_by_created"),
+            models.Index(fields=["mirrored_at"], name="booking_by_mirrored"),
         ]
         constraints: ClassVar = [
             models.CheckConstraint(
@@ -300,6 +307,11 @@ class Invitee(MirrorRow):
             models.Index(
                 fields=["old_invitee_uri"], name="invitee_by_old", condition=~Q(old_invitee_uri="")
             ),
+            models.Index(fields=["created_at", "id"], name="invitee_by_created"),
+            models.Index(fields=["mirrored_at", "id"], name="invitee_by_mirrored"),
+            models.Index(
+                fields=["booking"], name="invitee_no_show", condition=Q(no_show_uri__gt="")
+            ),
         ]
         constraints: ClassVar = [
             models.CheckConstraint(
@@ -410,6 +422,7 @@ class BookingEvent(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["chain", "id"], name="bookingevent_by_chain"),
             models.Index(fields=["cause", "cause_id"], name="bookingevent_by_cause"),
+            models.Index(fields=["kind", "id"], name="bookingevent_by_kind"),
             models.Index(fields=["invitee"], name="bookingevent_silent", condition=Q(silent=True)),
         ]
         constraints: ClassVar = [

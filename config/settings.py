@@ -146,6 +146,9 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",  # the files of the API's page, so that it asks no other host
     "bookings",
     "integrations",
 ]
@@ -197,6 +200,39 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "integrations.api.authentication.TokenAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_THROTTLE_CLASSES": ["integrations.api.throttling.RateThrottle"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+}
+# Of one token, or of one person who is signed in, at the REST API.
+API_REQUESTS_PER_MINUTE = env.int("API_REQUESTS_PER_MINUTE", default=120)
+SPECTACULAR_SETTINGS = {
+    "OAS_VERSION": "3.1.0",
+    "TITLE": "Calsync",
+    "VERSION": "1",
+    "DESCRIPTION": (
+        "What Calsync knows of a Calendly calendar, and how each booking stands at Salesforce, Slack and the other destinations. "
+        "Read only. Times are UTC, ISO 8601. What a user may not see of people is shown as initials, a masked address, "
+        "`(hidden)` or null. Fields may be added to version 1; none is removed or changes its meaning."
+    ),
+    "SCHEMA_PATH_PREFIX": r"/api/v1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SWAGGER_UI_SETTINGS": {
+        "deepLinking": True,
+        "docExpansion": "list",
+        "defaultModelsExpandDepth": 0,
+    },
+    "PREPROCESSING_HOOKS": ["integrations.api.schema.only_served"],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "integrations.api.schema.complete",
+    ],
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
 }
 UNFOLD = {
     "SITE_TITLE": "Calsync",

@@ -64,6 +64,7 @@ class HealthView(APIView):
 
     authentication_classes = ()
     permission_classes = ()
+    throttle_classes = ()
 
     def get(self, request: Request) -> Response:
         """Return 200."""
@@ -75,6 +76,7 @@ class ReadyView(APIView):
 
     authentication_classes = ()
     permission_classes = ()
+    throttle_classes = ()
 
     def get(self, request: Request) -> Response:
         """Return the health of each part."""

@@ -1,6 +1,7 @@
 """What staff see and do: one module a page; the road's own functions do the work."""
 
 from integrations.admin import (
+    api_tokens,
     backfills,
     bookings,
     connections,
@@ -19,6 +20,7 @@ from integrations.admin import (
 )
 
 __all__ = [
+    "api_tokens",
     "backfills",
     "bookings",
     "connections",

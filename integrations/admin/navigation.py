@@ -7,8 +7,11 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from integrations import reviews
+from integrations.api.schema import SERVED
 from integrations.models import BackfillRun
 
+#: Stands for a model where an entry leads to the page of the REST API.
+_API = "api"
 _GROUPS = (
     ("Calendar", (
         ("Bookings", "event", "bookings.booking"),
@@ -36,6 +39,8 @@ _GROUPS = (
         ("E-mail templates", "mail", "integrations.emailtemplate"),
         ("Webhook subscriptions", "webhook", "integrations.webhooksubscription"),
         ("Notification channels", "campaign", "integrations.notificationchannel"),
+        ("API tokens", "key", "integrations.apitoken"),
+        ("REST API", "api", _API),
     )),
     ("People", (
         ("Users", "group", "auth.user"),
@@ -64,11 +69,15 @@ def _item(entry: tuple[str, str, str]) -> dict[str, Any]:
 
 def list_url(model: str) -> str:
     """Return the address of a model's list; the model is named like `integrations.delivery`."""
+    if model == _API:
+        return reverse("api_docs")
     return reverse(f"admin:{model.replace('.', '_')}_changelist")
 
 
 def may_see(request: HttpRequest, model: str) -> bool:
     """Tell whether this person may see a model's rows."""
+    if model == _API:
+        return any(may_see(request, served) for served in SERVED)
     app, name = model.split(".")
     return any(request.user.has_perm(f"{app}.{verb}_{name}") for verb in ("view", "change"))
 

@@ -16,6 +16,7 @@ from django.contrib.admin.models import LogEntry
 from django.db import models
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Cast
+from django.utils import timezone
 
 from bookings.models import (
     Booking,
@@ -120,7 +121,7 @@ def _scrub_taken(rows: list[Booking], wording: Wording) -> Counter[str]:
     count = 0
     for booking in rows:
         after = {"name": wording.scrub(booking.name), "raw": wording.scrub(booking.raw)}
-        count += Booking.objects.filter(pk=booking.pk).update(**after)
+        count += Booking.objects.filter(pk=booking.pk).update(**after, mirrored_at=timezone.now())
     events = BookingEvent.objects.filter(booking__in=[booking.pk for booking in rows])
     for event in events.filter(changes__has_key="hosts"):
         hosts = {"hosts": wording.scrub(event.changes["hosts"])}
@@ -139,7 +140,13 @@ def _scrub_taken(rows: list[Booking], wording: Wording) -> Counter[str]:
 def _erase_host(host: Host, wording: Wording, *, now: datetime) -> Counter[str]:
     named = {"uri": f"urn:calsync:erased:{host.pk}"} if host.uri.startswith("mailto:") else {}
     Host.objects.filter(pk=host.pk).update(
-        name="", email="", raw={}, content_hash="", erased_at=now, **named
+        name="",
+        email="",
+        raw={},
+        content_hash="",
+        erased_at=now,
+        mirrored_at=timezone.now(),
+        **named,
     )
     OrganizationMembership.objects.filter(host=host).update(raw={}, erased_at=now)
     return Counter(hosts=1, admin_log=scrub_log(Host, {host.pk}, wording))

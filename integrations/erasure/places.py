@@ -11,6 +11,7 @@ from typing import Any
 from django.contrib.admin.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.db.models import Model, Q
+from django.utils import timezone
 
 from bookings.erasure import PLACES_OF_INVITEE, RESULTS_WITHOUT_PERSON
 from bookings.models import Booking, EventType, Invitee, RefetchRequest, RoutingSubmission
@@ -72,7 +73,7 @@ def _erase_invitees(circle: Circle, *, now: datetime) -> int:
     unsaved = Invitee()
     blank = {name: getattr(unsaved, name) for name in Invitee.PERSONAL}
     rows = Invitee.objects.filter(pk__in=circle.pks)
-    return rows.update(**blank, raw={}, content_hash="", erased_at=now)
+    return rows.update(**blank, raw={}, content_hash="", erased_at=now, mirrored_at=timezone.now())
 
 
 def _erase_bookings(circle: Circle, *, now: datetime) -> int:
@@ -83,7 +84,9 @@ def _erase_bookings(circle: Circle, *, now: datetime) -> int:
             changed |= {"raw": {}, "cancel_reason": "", "canceled_by": "", "erased_at": now}
             if booking.location_type in PLACES_OF_INVITEE:
                 changed["location_text"] = ""
-        Booking.objects.filter(pk=booking.pk).update(**changed, content_hash="")
+        Booking.objects.filter(pk=booking.pk).update(
+            **changed, content_hash="", mirrored_at=timezone.now()
+        )
     return len(bookings)
 
 

@@ -18,9 +18,11 @@ from integrations.models.mapping import FieldMapping
 from integrations.models.matching import MatchReview
 from integrations.models.notification import Notification, NotificationChannel
 from integrations.models.template import EmailTemplate
+from integrations.models.token import ApiToken
 
 __all__ = [
     "Account",
+    "ApiToken",
     "BackfillFinding",
     "BackfillProblem",
     "BackfillRun",

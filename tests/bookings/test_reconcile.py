@@ -225,6 +225,28 @@ def test_marking_and_unmarking_a_no_show_are_two_events():
     assert kinds() == ["booked", "no_show", "no_show_removed"]
 
 
+@pytest.mark.parametrize("what", ["no-show", "reschedule announced alone", "not listed any more"])
+def test_whatever_changes_an_invitee_is_seen_by_who_asks_what_changed(what):
+    account = Account()
+    (booked,) = account.book()
+    invitee = booked.invitees[0]
+    if what == "reschedule announced alone":
+        booked = replace(booked, invitees=(replace(invitee, old_invitee_uri=f"{API}/gone"),))
+    apply(booked)
+    Invitee.objects.update(mirrored_at=BASE)
+    later = replace(booked, invitees=(), complete=True, observed_at=BASE + timedelta(days=9))
+
+    match what:
+        case "no-show":
+            apply(*account.mark_no_show(invitee.uri))
+        case "reschedule announced alone":
+            stop_waiting(invitee.uri, origin=origin())
+        case _:
+            apply(later)
+
+    assert Invitee.objects.get().mirrored_at > BASE
+
+
 def test_a_body_that_is_silent_about_no_shows_takes_none_back():
     account = Account()
     (booked,) = account.book()
