@@ -1,6 +1,7 @@
 """What staff see and do: one module a page; the road's own functions do the work."""
 
 from integrations.admin import (
+    audit,
     backfills,
     bookings,
     connections,
@@ -12,13 +13,16 @@ from integrations.admin import (
     inbound,
     interactions,
     notifications,
+    people,
     reviews,
     rules,
+    signing_in,
     subscriptions,
     users,
 )
 
 __all__ = [
+    "audit",
     "backfills",
     "bookings",
     "connections",
@@ -30,8 +34,10 @@ __all__ = [
     "inbound",
     "interactions",
     "notifications",
+    "people",
     "reviews",
     "rules",
+    "signing_in",
     "subscriptions",
     "users",
 ]
