@@ -14,8 +14,8 @@ from django.utils.html import format_html
 from bookings.browsing import ReadOnlyAdmin, display
 from bookings.covering import register
 
-_KINDS = {ADDITION: "added", CHANGE: "changed, or did", DELETION: "deleted"}
-_TONES = {"added": "success", "changed, or did": "info", "deleted": "danger"}
+_KINDS = {ADDITION: "added", CHANGE: "changed", DELETION: "deleted"}
+_TONES = {"added": "success", "changed": "info", "deleted": "danger"}
 #: Days that the filter offers; any other can be put into the address: `?day=2026-11-03`.
 _DAYS_OFFERED = 14
 
@@ -45,7 +45,7 @@ class DayFilter(admin.SimpleListFilter):
 
 @admin.register(LogEntry)
 class LogEntryAdmin(ReadOnlyAdmin):
-    """Everything that staff did here, newest first; presses of buttons elsewhere too, where they have an account."""
+    """What staff did here, newest first; presses of buttons elsewhere too, where they have an account."""
 
     list_display = ("when", "user", "kind", "row", "message")
     list_display_links = ("when",)
@@ -63,7 +63,7 @@ class LogEntryAdmin(ReadOnlyAdmin):
 
     @display(description="what", ordering="action_flag", label=_TONES)
     def kind(self, entry: LogEntry) -> str:
-        """Show whether it was added, changed or deleted."""
+        """Show whether something was added, changed (or done with it) or deleted."""
         return _KINDS.get(entry.action_flag, "-")
 
     @display(description="on")

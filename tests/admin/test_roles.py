@@ -63,7 +63,7 @@ def _askers(name: str) -> dict[str, set[int]]:
     if least is None:
         return {ADMINISTRATOR: {403, 404, 405}}
     below = ORDER[: ORDER.index(least)][-1:]
-    return {least: {200, 302}, **dict.fromkeys(below, {403})}
+    return {least: {200, 302}, **{role: {403} for role in below}}
 
 
 @pytest.fixture
