@@ -52,9 +52,11 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]  # not g
 class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
     """Permissions that several users share; only those that one has oneself can be given."""
 
-    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+    def formfield_for_manytomany(
+        self, db_field: Any, request: HttpRequest | None = None, **kwargs: Any
+    ) -> Any:
         """Offer the permissions that this person has."""
-        if db_field.name == "permissions" and not request.user.is_superuser:
+        if db_field.name == "permissions" and request and not request.user.is_superuser:
             kwargs["queryset"] = Permission.objects.filter(pk__in=_held(request.user))
         return super().formfield_for_manytomany(db_field, request, **kwargs)
 

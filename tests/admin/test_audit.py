@@ -32,7 +32,7 @@ def reader(db: None) -> Client:
     return client
 
 
-def _html(client: Client, **query: object) -> str:
+def _html(client: Client, **query: str | int) -> str:
     return client.get(reverse(LIST), query).content.decode()
 
 

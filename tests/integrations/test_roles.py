@@ -1,4 +1,5 @@
 import io
+from typing import Any
 
 import pytest
 from django.apps import apps
@@ -65,7 +66,7 @@ def test_made_again_groups_keep_what_the_site_changed():
 
 
 def test_a_migration_gives_new_permissions_and_nothing_that_was_taken_away():
-    config = apps.get_app_config("integrations")
+    config: Any = apps.get_app_config("integrations")
     viewer = Group.objects.get(name=roles.VIEWER)
     viewer.permissions.remove(Permission.objects.get(codename="view_personal_data"))
     out = io.StringIO()
