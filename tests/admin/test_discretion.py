@@ -1,6 +1,7 @@
 """Personal data on every page of the admin: shown to who may see it, covered for everybody else."""
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
@@ -25,8 +26,10 @@ def story() -> Story:
 
 
 def _client(*without: str) -> Client:
-    client = Client()
-    client.force_login(staff_with(Permission.objects.exclude(codename__in=without)))
+    """Return staff with all permissions but these, who did what the story's audit log tells."""
+    client, user = Client(), staff_with(Permission.objects.exclude(codename__in=without))
+    client.force_login(user)
+    LogEntry.objects.update(user=user)
     return client
 
 
