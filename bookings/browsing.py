@@ -11,11 +11,14 @@ from django.contrib import admin
 from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.functional import cached_property
 from django.utils.html import format_html, format_html_join
 
 from bookings import standing
+from bookings.covering import cover, cover_all, names_people
+from bookings.discretion import Discretion
 from bookings.filters import StandingFilter
 from bookings.models import MirrorRow
 
@@ -37,6 +40,7 @@ else:
 
 __all__ = [
     "CappedPaginator",
+    "DiscreetAdmin",
     "MirrorAdmin",
     "ModelAdmin",
     "ReadOnlyAdmin",
@@ -59,7 +63,72 @@ class CappedPaginator(Paginator):  # type: ignore[type-arg]  # not generic at ru
         return int(rows.order_by()[: self.cap].count())
 
 
-class ReadOnlyAdmin(ModelAdmin):
+class DiscreetAdmin(ModelAdmin):
+    """Cover what names people on its pages, and refuse to search for it, for who may not see it."""
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """Show the list with its rows covered."""
+        return _covered(request, super().changelist_view(request, extra_context))
+
+    def changeform_view(
+        self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:  # fmt: skip
+        """Show a row's page with the row covered."""
+        return _covered(
+            request, super().changeform_view(request, object_id, form_url, extra_context)
+        )
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: Any = None
+    ) -> HttpResponse:
+        """Show a row's history with its name covered."""
+        return _covered(request, super().history_view(request, object_id, extra_context))
+
+    def get_search_fields(self, request: HttpRequest) -> Any:
+        """Return the columns to search, without those that would tell whether a guess is right."""
+        fields = super().get_search_fields(request)
+        if Discretion.of(request.user).is_clear or not fields:
+            return fields
+        return [name for name in fields if not names_people(self.model, name)] or ["=id"]
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        """Refuse to narrow a list by what may not be seen."""
+        is_clear = Discretion.of(request.user).is_clear
+        refused = not is_clear and names_people(self.model, lookup)
+        return not refused and super().lookup_allowed(lookup, value, request)
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Return the field with its choices covered."""
+        field: Any = super().formfield_for_foreignkey(db_field, request, **kwargs)
+        if field is not None:
+            field.label_from_instance = lambda row: label(row, request)
+        return field
+
+
+def label(row: Model, request: HttpRequest) -> str:
+    """Return what a row is called for this person."""
+    cover(row, Discretion.of(request.user))
+    return str(row)
+
+
+def _covered(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    """Cover the rows that a page is about to show; it is drawn after this."""
+    discretion = Discretion.of(request.user)
+    if discretion.is_clear or not isinstance(response, TemplateResponse):
+        return response
+    context = response.context_data or {}
+    row = context.get("original") or context.get("object")
+    if row is not None:
+        cover(row, discretion, follow=True)
+        context["subtitle"] = str(row)
+    if "object" in context:
+        context["title"] = f"Change history: {row}"
+    if listed := context.get("cl"):
+        listed.result_list = cover_all(listed.result_list, discretion)
+    return response
+
+
+class ReadOnlyAdmin(DiscreetAdmin):
     """List and show rows that only stations write."""
 
     paginator = CappedPaginator

@@ -27,7 +27,7 @@ class InviteeAdmin(MirrorAdmin):
 
     list_display = ("name", "email", "status", "at_calendly", "booking", "created_at")
     list_filter = (StandingFilter, "status")
-    list_select_related = ("booking",)
+    list_select_related = ("booking__event_type",)
     search_fields = ("name", "email_folded__startswith")
 
 

@@ -8,6 +8,8 @@ from django.http import HttpRequest
 from django.utils.html import format_html_join
 
 from bookings.browsing import MirrorAdmin, TabularInline, display, links, list_link
+from bookings.covering import cover
+from bookings.discretion import Discretion
 from bookings.filters import StandingFilter
 from bookings.models import (
     Booking,
@@ -70,7 +72,9 @@ class OrganizationMembershipAdmin(MirrorAdmin):
 
 
 class GroupMembers(TabularInline):
-    """Show who belongs to a group."""
+    """Show who belongs to a group; Django makes one of these for each request."""
+
+    discretion = Discretion(is_clear=False)
 
     model = GroupRelationship
     verbose_name_plural = "members"
@@ -81,6 +85,7 @@ class GroupMembers(TabularInline):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Return the places with whose they are."""
+        self.discretion = Discretion.of(request.user)
         rows: QuerySet[Any] = super().get_queryset(request)
         return rows.select_related("membership__host")
 
@@ -98,6 +103,7 @@ class GroupMembers(TabularInline):
     def who(self, place: GroupRelationship) -> str:
         """Link to the member."""
         member = place.membership
+        cover(member, self.discretion)
         return links([(member, member.host)]) if member else "invited, has not joined"
 
 

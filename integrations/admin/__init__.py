@@ -2,6 +2,7 @@
 
 from integrations.admin import (
     api_tokens,
+    audit,
     backfills,
     bookings,
     connections,
@@ -13,14 +14,17 @@ from integrations.admin import (
     inbound,
     interactions,
     notifications,
+    people,
     reviews,
     rules,
+    signing_in,
     subscriptions,
     users,
 )
 
 __all__ = [
     "api_tokens",
+    "audit",
     "backfills",
     "bookings",
     "connections",
@@ -32,8 +36,10 @@ __all__ = [
     "inbound",
     "interactions",
     "notifications",
+    "people",
     "reviews",
     "rules",
+    "signing_in",
     "subscriptions",
     "users",
 ]

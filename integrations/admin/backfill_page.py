@@ -8,6 +8,8 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 
+from bookings.covering import cover
+from bookings.discretion import Discretion
 from integrations import backfill
 from integrations.admin.backfill_report import report
 from integrations.admin.words import duration
@@ -19,9 +21,10 @@ State = BackfillRun.State
 def page(run: BackfillRun, *, request: HttpRequest) -> dict[str, Any]:
     """Return the template context of a run's page."""
     asked = {name: request.GET.get(name, "") for name in ("verdict", "kind")}
-    found = report(run, **asked, page=request.GET.get("page", "1"))
+    discretion = Discretion.of(request.user)
+    found = report(run, **asked, page=request.GET.get("page", "1"), discretion=discretion)
     return {
-        **progress(run),
+        **progress(run, discretion=discretion),
         "report": found,
         "title": f"Backfill #{run.pk}",
         "again_url": _again_url(run),
@@ -42,9 +45,10 @@ def _again_url(run: BackfillRun) -> str:
     return f"{reverse('admin:integrations_backfillrun_add')}?{asked}"
 
 
-def progress(run: BackfillRun) -> dict[str, Any]:
+def progress(run: BackfillRun, *, discretion: Discretion) -> dict[str, Any]:
     """Return the context of the part that changes while a run goes on."""
     now = timezone.now()
+    cover(run, discretion, follow=True)
     is_live = run.state in BackfillRun.UNFINISHED
     known = backfill.progress(run, now=now)
     fraction = 1.0 if run.state in {State.DONE, State.PARTIAL} else known.fraction

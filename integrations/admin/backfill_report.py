@@ -9,6 +9,8 @@ from urllib.parse import urlencode
 from django.core.paginator import Page, Paginator
 from django.db.models import Count
 
+from bookings.covering import cover_all
+from bookings.discretion import Discretion
 from bookings.models import Booking, BookingEvent
 from integrations.models import BackfillFinding, BackfillProblem, BackfillRun
 from integrations.timeline import Change, changes_in_words
@@ -87,7 +89,9 @@ class Report:
     problems: tuple[ProblemRow, ...]
 
 
-def report(run: BackfillRun, *, verdict: str = "", kind: str = "", page: str = "1") -> Report:
+def report(
+    run: BackfillRun, *, discretion: Discretion, verdict: str = "", kind: str = "", page: str = "1"
+) -> Report:
     """Return what a run found, narrowed to a verdict and a kind; a page out of range is the nearest."""
     chosen = {name: value for name, value in (("verdict", verdict), ("kind", kind)) if value}
     findings = run.findings.filter(**chosen).select_related("event__invitee").order_by("id")
@@ -95,9 +99,9 @@ def report(run: BackfillRun, *, verdict: str = "", kind: str = "", page: str = "
     return Report(
         groups=tuple(_groups(run, chosen)),
         page=shown,
-        rows=tuple(_rows(list(shown.object_list))),
+        rows=tuple(_rows(cover_all(shown.object_list, discretion), discretion)),
         query=urlencode(chosen),
-        problems=tuple(_problems(run)),
+        problems=tuple(_problems(run, discretion)),
     )
 
 
@@ -129,8 +133,8 @@ def _kind(verdict: str, kind: str, count: int, chosen: Mapping[str, str]) -> Kin
     )
 
 
-def _rows(findings: list[BackfillFinding]) -> Iterator[FindingRow]:
-    bookings = _bookings(finding.booking_uri for finding in findings)
+def _rows(findings: list[BackfillFinding], discretion: Discretion) -> Iterator[FindingRow]:
+    bookings = _bookings((finding.booking_uri for finding in findings), discretion)
     for finding in findings:
         changes: Mapping[str, Any] = finding.event.changes if finding.event else {}
         yield FindingRow(
@@ -142,12 +146,15 @@ def _rows(findings: list[BackfillFinding]) -> Iterator[FindingRow]:
         )
 
 
-def _problems(run: BackfillRun) -> Iterator[ProblemRow]:
-    problems = list(run.problems.order_by("id")[:PROBLEMS_SHOWN])
-    bookings = _bookings(problem.uri for problem in problems)
+def _problems(run: BackfillRun, discretion: Discretion) -> Iterator[ProblemRow]:
+    problems = cover_all(run.problems.order_by("id")[:PROBLEMS_SHOWN], discretion)
+    bookings = _bookings((problem.uri for problem in problems), discretion)
     for problem in problems:
         yield ProblemRow(problem=problem, booking=bookings.get(problem.uri))
 
 
-def _bookings(uris: Iterator[str]) -> Mapping[str, Booking]:
-    return Booking.objects.defer("raw").in_bulk(list(uris), field_name="uri")
+def _bookings(uris: Iterator[str], discretion: Discretion) -> Mapping[str, Booking]:
+    named = Booking.objects.select_related("event_type").defer("raw", "event_type__raw")
+    found = named.in_bulk(list(uris), field_name="uri")
+    cover_all(found.values(), discretion)
+    return found

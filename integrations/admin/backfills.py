@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 
 from bookings.browsing import ReadOnlyAdmin, display
+from bookings.discretion import Discretion
 from integrations import backfill, tasks
 from integrations.admin.backfill_form import StartForm, source_connections, usual_days
 from integrations.admin.backfill_page import page, progress, took
@@ -133,7 +134,8 @@ class BackfillRunAdmin(OperatedAdmin, ReadOnlyAdmin):
         run = self.get_queryset(request).filter(pk=run_id).first()
         if run is None:
             raise Http404
-        html = render_to_string("admin/integrations/backfillrun/progress.html", progress(run))
+        context = progress(run, discretion=Discretion.of(request.user))
+        html = render_to_string("admin/integrations/backfillrun/progress.html", context)
         return HttpResponse(html, headers={"Cache-Control": "no-store"})
 
     @display(description="run", ordering="id")

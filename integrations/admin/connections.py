@@ -1,6 +1,7 @@
 """Connections: their health, settings and secrets; pausing, resuming and testing them."""
 
 from collections.abc import Iterable
+from copy import copy
 from typing import Any
 
 from django.conf import settings
@@ -12,7 +13,9 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 
-from bookings.browsing import display
+from bookings.browsing import DiscreetAdmin, display
+from bookings.covering import cover
+from bookings.discretion import Discretion
 from integrations import allowance, breaker, connecting, deliver, drift, grants, profiles, tasks
 from integrations.admin import recipes
 from integrations.admin.connect import ConnectingAdmin, awaits_grant, connecting_help
@@ -28,18 +31,21 @@ from integrations.admin.words import TONES
 from integrations.errors import IntegrationError
 from integrations.models import Connection
 
+#: Keeping a connection running, which takes less than changing its settings and secrets.
+OPERATE = "integrations.operate_connection"
+
 _TOKEN_FIELD = "secret_access_token"  # noqa: S105  # the name of a field
 
 
 @admin.register(Connection)
-class ConnectionAdmin(ConnectingAdmin, SubscribingAdmin, MappingsAdmin):
+class ConnectionAdmin(ConnectingAdmin, SubscribingAdmin, MappingsAdmin, DiscreetAdmin):
     """The configured accounts at providers."""
 
     operations = (
-        Operation(name="test", label="Test connection", icon="network_check"),
-        Operation(name="pause", label="Pause", icon="pause"),
-        Operation(name="resume", label="Resume", icon="play_arrow"),
-        Operation(name="compare", label="Compare now", icon="difference"),
+        Operation(name="test", label="Test connection", icon="network_check", permission=OPERATE),
+        Operation(name="pause", label="Pause", icon="pause", permission=OPERATE),
+        Operation(name="resume", label="Resume", icon="play_arrow", permission=OPERATE),
+        Operation(name="compare", label="Compare now", icon="difference", permission=OPERATE),
         ConnectingAdmin.disconnecting,
         *SubscribingAdmin.subscribing,
     )
@@ -61,12 +67,12 @@ class ConnectionAdmin(ConnectingAdmin, SubscribingAdmin, MappingsAdmin):
     change_form_outer_before_template = "admin/integrations/connection/panel.html"
     health = ("system", "state", "state_reason", "state_hint", "not_before", "request_allowance", "last_success_at", "last_error_at", "last_error")  # fmt: skip
 
-    @admin.action(description="Test connection", permissions=["operate"])
+    @admin.action(description="Test connection")
     def test(self, request: HttpRequest, queryset: QuerySet[Connection]) -> None:
         """Call each provider harmlessly and say what it answered."""
         for connection in queryset:
             try:
-                said = _check(connection)
+                said = _check(connection, Discretion.of(request.user))
             except IntegrationError as error:
                 messages.error(request, f"{connection}: {error.answer}")
             except KeyError:
@@ -74,7 +80,7 @@ class ConnectionAdmin(ConnectingAdmin, SubscribingAdmin, MappingsAdmin):
             else:
                 messages.success(request, f"{connection}: {said}")
 
-    @admin.action(description="Pause", permissions=["operate"])
+    @admin.action(description="Pause")
     def pause(self, request: HttpRequest, queryset: QuerySet[Connection]) -> None:
         """Stop sending; what comes is queued."""
         rows = list(queryset)
@@ -89,7 +95,7 @@ class ConnectionAdmin(ConnectingAdmin, SubscribingAdmin, MappingsAdmin):
             request, f"Paused: {_names(rows)}. What comes is queued and sent after resuming."
         )
 
-    @admin.action(description="Resume", permissions=["operate"])
+    @admin.action(description="Resume")
     def resume(self, request: HttpRequest, queryset: QuerySet[Connection]) -> None:
         """Send again, beginning with what waited."""
         rows = list(queryset)
@@ -99,7 +105,7 @@ class ConnectionAdmin(ConnectingAdmin, SubscribingAdmin, MappingsAdmin):
         self.log(request, rows, "Resumed.")
         messages.success(request, f"Resumed: {_names(rows)}. What waited is sent now.")
 
-    @admin.action(description="Compare now", permissions=["operate"])
+    @admin.action(description="Compare now")
     def compare(self, request: HttpRequest, queryset: QuerySet[Connection]) -> None:
         """Read back what was written, and show what was changed over there."""
         for connection in queryset.filter(provider__in=drift.comparable()):
@@ -283,6 +289,8 @@ def _entered_token(request: HttpRequest) -> str:
 
 
 def _panel(connection: Connection, *, request: HttpRequest) -> dict[str, Any]:
+    connection = copy(connection)  # what is shown may be covered, and the row itself is worked with
+    cover(connection, Discretion.of(request.user))
     if connection.provider not in settings.SOURCES:
         return {"connector": connector_panel(connection)}
     may_start = request.user.has_perm("integrations.add_backfillrun")
@@ -303,8 +311,9 @@ def _names(connections: Iterable[Connection]) -> str:
     return ", ".join(map(str, connections))
 
 
-def _check(connection: Connection) -> str:
+def _check(connection: Connection, discretion: Discretion) -> str:
     if connection.provider in settings.CONNECTORS:
         return deliver.check_connection(connection, now=timezone.now()).summary
     profile = profiles.refresh(connection, now=timezone.now())
-    return f"Connected as {profile.user_name} <{profile.user_email}>."
+    name, email = discretion.name(profile.user_name), discretion.email(profile.user_email)
+    return f"Connected as {name} <{email}>."

@@ -14,9 +14,12 @@ from django.utils.html import format_html
 from django.views.decorators.http import require_POST
 
 from bookings.browsing import ReadOnlyAdmin, display
+from bookings.covering import cover, cover_all
+from bookings.discretion import Discretion
 from bookings.filters import ChoiceFilter
 from integrations import deliver, holds, outbox, tasks
 from integrations.admin.operations import OperatedAdmin, Operation
+from integrations.admin.people import may_see_exchanges
 from integrations.admin.words import TONES, booking_link, short
 from integrations.models import Delivery
 from integrations.timeline import delivery_entry
@@ -66,9 +69,15 @@ class DeliveryAdmin(OperatedAdmin, ReadOnlyAdmin):
         "trouble",
     )
     list_filter = ("state", FailureFilter, "failure_class", "connection")
-    list_select_related = ("event__booking", "chain", "connection", "rule", "waits_for")
     search_fields = ("=id", "chain__email_folded__startswith", "error")
     ordering = ("-id",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
+        """Return the deliveries with what their lines and pages name."""
+        rows: QuerySet[Delivery] = super().get_queryset(request)
+        return rows.select_related(
+            "event__booking__event_type", "event__invitee", "chain", "connection", "rule", "waits_for"
+        ).defer("event__booking__raw", "event__booking__event_type__raw", "event__invitee__raw", "chain__raw")  # fmt: skip
 
     @admin.action(description="Retry", permissions=["operate"])
     def retry(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> None:
@@ -110,9 +119,11 @@ class DeliveryAdmin(OperatedAdmin, ReadOnlyAdmin):
         if delivery is None:
             raise Http404
         preview = deliver.preview(delivery, clock=timezone.now)
+        cover(delivery, Discretion.of(request.user))
         context = {
             **self.admin_site.each_context(request), "title": f"Dry run of {delivery}",
             "delivery": delivery, "preview": preview, "ending": _ENDINGS[preview.settlement.state],
+            "is_clear": Discretion.of(request.user).is_clear, "may_see_exchanges": may_see_exchanges(request.user),
         }  # fmt: skip
         return TemplateResponse(request, "admin/integrations/delivery/preview.html", context)
 
@@ -121,7 +132,7 @@ class DeliveryAdmin(OperatedAdmin, ReadOnlyAdmin):
     ) -> HttpResponse:
         """Show a delivery with its attempts and what to do about a failure."""
         delivery = self.get_object(request, object_id)
-        context = {"entry": delivery_entry(delivery)} if delivery else {}
+        context = _page(delivery, request) if delivery else {}
         return super().change_view(
             request, object_id, form_url, {**context, **(extra_context or {})}
         )
@@ -158,6 +169,15 @@ class DeliveryAdmin(OperatedAdmin, ReadOnlyAdmin):
         """Show why it waits on purpose, the error with its hint at hand, or what was done."""
         told = holds.explain(delivery, now=timezone.now()) or delivery.error or delivery.result
         return format_html('<span title="{}">{}</span>', delivery.hint, short(told))
+
+
+def _page(delivery: Delivery, request: HttpRequest) -> dict[str, Any]:
+    discretion = Discretion.of(request.user)
+    entry = delivery_entry(delivery)
+    cover(delivery, discretion)
+    for attempt in cover_all(entry.attempts, discretion):
+        attempt.exchanges = attempt.exchanges if may_see_exchanges(request.user) else []
+    return {"entry": entry, "may_see_exchanges": may_see_exchanges(request.user)}
 
 
 def _say(request: HttpRequest, count: int, *, asked: int) -> None:

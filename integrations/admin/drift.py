@@ -80,7 +80,7 @@ class DriftFindingAdmin(OperatedAdmin, ReadOnlyAdmin):
     list_before_template = "admin/integrations/driftfinding/lines.html"
     list_display = ("record", "booking", "difference", "badge", "writing", "seen")
     list_filter = ("state", "gone", "object_type", "run__connection", "run")
-    list_select_related = ("run__connection", "chain__booking", "delivery")
+    list_select_related = ("run__connection", "chain__booking__event_type", "delivery")
     ordering = ("-id",)
     fields = (
         "record",

@@ -14,6 +14,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from bookings.admin.bookings import InviteeAdmin as MirrorInviteeAdmin
 from bookings.browsing import ReadOnlyAdmin, display
+from bookings.discretion import Discretion
 from bookings.models import Invitee
 from integrations import erasure, tasks
 from integrations.admin.words import TONES
@@ -149,7 +150,10 @@ class InviteeAdmin(MirrorInviteeAdmin):
 def _initial(request: HttpRequest) -> dict[str, str]:
     """Fill in the address of the invitee whose page one comes from; it is never part of a URL."""
     asked = request.GET.get("invitee", "")
-    allowed = asked.isdigit() and request.user.has_perm("bookings.view_invitee")
+    may_see = Discretion.of(request.user).is_clear and request.user.has_perm(
+        "bookings.view_invitee"
+    )
+    allowed = asked.isdigit() and may_see
     invitee = Invitee.objects.filter(pk=asked).only("email").first() if allowed else None
     return {"email": invitee.email} if invitee else {}
 

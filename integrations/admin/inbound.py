@@ -8,6 +8,8 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from bookings.browsing import ReadOnlyAdmin, display
+from bookings.covering import cover_all
+from bookings.discretion import Discretion
 from bookings.filters import ChoiceFilter
 from bookings.models import BookingEvent
 from integrations import inbox, tasks
@@ -44,7 +46,6 @@ class InboundWebhookAdmin(OperatedAdmin, ReadOnlyAdmin):
     actions = ("process_again",)
     list_display = ("received", "kind", "badge", "what_became", "about", "times_seen", "came_from")
     list_filter = ("state", KindFilter, "subscription__connection")
-    list_select_related = ("booking", "subscription__connection")
     search_fields = ("=id", "kind", "outcome")
     ordering = ("-id",)
 
@@ -67,7 +68,8 @@ class InboundWebhookAdmin(OperatedAdmin, ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[InboundWebhook]:
         """Return the webhooks without their bodies, which only their own page shows."""
         rows: QuerySet[InboundWebhook] = super().get_queryset(request)
-        return rows.defer("body")
+        named = rows.select_related("booking__event_type", "subscription__connection")
+        return named.defer("body", "booking__raw", "booking__event_type__raw")
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
@@ -77,7 +79,9 @@ class InboundWebhookAdmin(OperatedAdmin, ReadOnlyAdmin):
             cause=BookingEvent.Cause.WEBHOOK,
             cause_id=int(object_id) if object_id.isdigit() else None,
         )
-        context = {"events": events.select_related("booking", "invitee"), **(extra_context or {})}
+        named = events.select_related("booking__event_type", "invitee")
+        shown = cover_all(named, Discretion.of(request.user))
+        context = {"events": shown, **(extra_context or {})}
         return super().change_view(request, object_id, form_url, context)
 
     @display(description="received", ordering="id")

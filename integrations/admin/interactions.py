@@ -8,6 +8,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from bookings.browsing import ReadOnlyAdmin, display, links
+from bookings.covering import cover
+from bookings.discretion import Discretion
 from bookings.models import Invitee
 from integrations.admin.words import TONES, booking_link, short
 from integrations.connectors.base import PressAction
@@ -59,8 +61,10 @@ class InteractionAdmin(ReadOnlyAdmin):
         """Link to the booking, or the deliveries, that the button names."""
         if press.action == PressAction.ACKNOWLEDGE:
             return links((row, row) for row in Delivery.objects.filter(pk__in=press.ids[:50]))
-        members = Invitee.objects.filter(chain_id__in=press.ids[:1]).select_related("booking")
-        newest = members.order_by("created_at", "id").last()
+        members = Invitee.objects.filter(chain_id__in=press.ids[:1])
+        named = members.select_related("booking__event_type").order_by("created_at", "id")
+        newest = named.last()
+        cover(newest, Discretion(is_clear=False))  # nobody's name is needed to know the meeting
         return booking_link(newest.booking if newest else None)
 
     @display(description="pressed by")

@@ -11,6 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
+from bookings.discretion import Discretion
 from bookings.meeting import load_meeting
 from bookings.models import Invitee
 from integrations import accounts, mappings
@@ -276,7 +277,8 @@ def _shown(reading: Reading) -> dict[str, Any]:
 
 def may_see_people(request: HttpRequest) -> bool:
     """Tell whether this person may see whom meetings are with."""
-    return request.user.has_perm("bookings.view_invitee")
+    is_clear = Discretion.of(request.user).is_clear
+    return is_clear and request.user.has_perm("bookings.view_invitee")
 
 
 def recent_meetings() -> list[Invitee]:

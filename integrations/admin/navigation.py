@@ -45,6 +45,7 @@ _GROUPS = (
     ("People", (
         ("Users", "group", "auth.user"),
         ("Groups", "groups", "auth.group"),
+        ("Audit log", "fact_check", "admin.logentry"),
         ("Erase a person", "person_remove", "integrations.erasurerequest"),
     )),
 )  # fmt: skip

@@ -11,10 +11,12 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from bookings.browsing import ReadOnlyAdmin, display, list_link
+from bookings.browsing import DiscreetAdmin, ReadOnlyAdmin, display, list_link
+from bookings.discretion import Discretion
 from integrations import notifications, tasks
 from integrations.admin.notification_form import NotificationChannelForm
 from integrations.admin.operations import OperatedAdmin, Operation
+from integrations.admin.people import may_see_exchanges
 from integrations.admin.words import TONES, short
 from integrations.connectors.base import Skip
 from integrations.models import Notification, NotificationChannel
@@ -22,18 +24,20 @@ from integrations.models import Notification, NotificationChannel
 State = Notification.State
 Kind = Notification.Kind
 
+#: Sending a message again, or one beside the daily ones; a channel's settings take more.
+_SEND = "integrations.change_notification"
 #: What makes a channel begin anew: nothing from before is told.
 _SWITCHES = frozenset({"enabled", "sends_alerts"})
 
 
 @admin.register(NotificationChannel)
-class NotificationChannelAdmin(OperatedAdmin):
+class NotificationChannelAdmin(OperatedAdmin, DiscreetAdmin):
     """Where staff are told."""
 
     form = NotificationChannelForm
     operations = (
-        Operation(name="test", label="Send a test", icon="send"),
-        Operation(name="send_now", label="Send today's digest now", icon="today"),
+        Operation(name="test", label="Send a test", icon="send", permission=_SEND),
+        Operation(name="send_now", label="Send today's digest now", icon="today", permission=_SEND),
     )
     when_empty = (
         "A channel is where staff are told: today's meetings each morning, how the connections are, and what needs "
@@ -56,13 +60,13 @@ class NotificationChannelAdmin(OperatedAdmin):
         ("The agenda", {"fields": ("tells_nothing", "host", "group", "event_type")}),
     )  # fmt: skip
 
-    @admin.action(description="Send a test", permissions=["operate"])
+    @admin.action(description="Send a test")
     def test(self, request: HttpRequest, queryset: QuerySet[NotificationChannel]) -> None:
         """Tell each channel that it is reached, and say what came of it."""
         for channel in queryset:
             self._send(request, channel, [Kind.TEST])
 
-    @admin.action(description="Send today's digest now", permissions=["operate"])
+    @admin.action(description="Send today's digest now")
     def send_now(self, request: HttpRequest, queryset: QuerySet[NotificationChannel]) -> None:
         """Send what the channel is told each day, beside the daily one."""
         for channel in queryset:
@@ -79,7 +83,9 @@ class NotificationChannelAdmin(OperatedAdmin):
     ) -> HttpResponse:
         """Show a channel with its digests as they would be now."""
         channel = self.get_object(request, object_id)
-        context = {"previews": list(_previews(channel))} if channel else {}
+        # A digest names people and what failed for them.
+        is_clear = Discretion.of(request.user).is_clear
+        context = {"previews": list(_previews(channel))} if channel and is_clear else {}
         return super().change_view(
             request, object_id, form_url, {**context, **(extra_context or {})}
         )
@@ -178,6 +184,11 @@ class NotificationAdmin(OperatedAdmin, ReadOnlyAdmin):
         "expires_at", "created_at", "settled_at", "key", "content", "said",
     )  # fmt: skip
     readonly_fields = ("standing", "link", "said")
+
+    def get_fields(self, request: HttpRequest, obj: Notification | None = None) -> Any:
+        """Return the fields, with the last try word for word for who may see such."""
+        may_see = may_see_exchanges(request.user)
+        return [name for name in self.fields if may_see or name != "said"]
 
     @admin.action(description="Retry", permissions=["operate"])
     def retry(self, request: HttpRequest, queryset: QuerySet[Notification]) -> None:

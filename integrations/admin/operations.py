@@ -19,6 +19,8 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
 from bookings.browsing import ModelAdmin
+from bookings.covering import cover
+from bookings.discretion import Discretion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,24 +28,41 @@ class Operation:
     """Name a method of the admin, its words for people, and its icon.
 
     `costs` says what is lost by one that cannot be taken back with another button: it is asked for twice.
+    `permission` is what it takes, such as `integrations.operate_rule`; empty: to change the model.
     """
 
     name: str
     label: str
     icon: str
     costs: str = ""
+    permission: str = ""
 
 
 class OperatedAdmin(ModelAdmin):
-    """Give an admin its `operations`, for those who may change the model."""
+    """Give an admin its `operations`, each for those who have its permission.
+
+    A list action that is an operation needs no `permissions=` of its own: the operation's count.
+    """
 
     operations: tuple[Operation, ...] = ()
     change_form_outer_before_template: str | None = "admin/calsync/operations.html"
 
     def has_operate_permission(self, request: HttpRequest, _obj: object = None) -> bool:
-        """Tell whether this person may start operations here."""
+        """Tell whether this person may change rows here, which most operations take."""
         codename = get_permission_codename("change", self.opts)
         return request.user.has_perm(f"{self.opts.app_label}.{codename}")
+
+    def may(self, request: HttpRequest, operation: Operation) -> bool:
+        """Tell whether this person may start an operation."""
+        if operation.permission:
+            return request.user.has_perm(operation.permission)
+        return self.has_operate_permission(request)
+
+    def get_actions(self, request: HttpRequest) -> Any:
+        """Return the list's actions, without the operations that this person may not start."""
+        refused = {item.name for item in self.operations if not self.may(request, item)}
+        actions = super().get_actions(request)
+        return {name: action for name, action in actions.items() if name not in refused}
 
     def get_urls(self) -> list[URLPattern]:
         """Add the address that a row's buttons POST to."""
@@ -53,11 +72,13 @@ class OperatedAdmin(ModelAdmin):
 
     def operate(self, request: HttpRequest, object_id: str, name: str) -> HttpResponse:
         """Run one operation on one row and go back to where the button was."""
-        if not self.has_operate_permission(request):
-            raise PermissionDenied
         operation = next((item for item in self.operations if item.name == name), None)
-        row = self.get_object(request, object_id) if operation else None
-        if operation is None or row is None:
+        if operation is None:
+            raise Http404
+        if not self.may(request, operation):
+            raise PermissionDenied
+        row = self.get_object(request, object_id)
+        if row is None:
             raise Http404
         if operation.costs and "confirmed" not in request.POST:
             return self._ask(request, operation, row)
@@ -66,7 +87,8 @@ class OperatedAdmin(ModelAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """Refuse an action on many rows to who may not start it, rather than ignore it."""
-        if request.POST.get("action") and not self.has_operate_permission(request):
+        asked = request.POST.get("action")
+        if asked and asked not in self.get_actions(request):
             raise PermissionDenied
         response: HttpResponse = super().changelist_view(request, extra_context)
         return response
@@ -76,7 +98,7 @@ class OperatedAdmin(ModelAdmin):
     ) -> HttpResponse:
         """Show a row with the buttons of its operations."""
         row = self.get_object(request, object_id)
-        offered = self.offered(row) if row and self.has_operate_permission(request) else ()
+        offered = [item for item in self.offered(row) if self.may(request, item)] if row else ()
         buttons = [(item, self.operation_url(object_id, item.name)) for item in offered]
         context = {"operations": buttons, **(extra_context or {})}
         response: HttpResponse = super().change_view(request, object_id, form_url, context)
@@ -96,6 +118,7 @@ class OperatedAdmin(ModelAdmin):
 
     def _ask(self, request: HttpRequest, operation: Operation, row: Model) -> HttpResponse:
         """Say what an operation costs before it is done."""
+        cover(row, Discretion.of(request.user))
         context = {
             **self.admin_site.each_context(request), "title": operation.label, "opts": self.opts,
             "operation": operation, "row": row, "back_url": self._next(request, row),

@@ -15,11 +15,16 @@ from integrations.admin.operations import OperatedAdmin, Operation
 class ReadAgainAdmin(OperatedAdmin):
     """Give the pages of bookings, hosts and event types a way to be read again."""
 
-    operations = (Operation(name="read_again", label="Read again from Calendly", icon="refresh"),)
+    operations = (
+        Operation(
+            name="read_again", label="Read again from Calendly", icon="refresh",
+            permission="bookings.change_booking",
+        ),
+    )  # fmt: skip
     actions = ("read_again",)
     change_form_outer_before_template: str | None = "admin/calsync/operated_mirror.html"
 
-    @admin.action(description="Read again from Calendly", permissions=["operate"])
+    @admin.action(description="Read again from Calendly")
     def read_again(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         """Ask Calendly about the rows again; what changed is carried on as usual."""
         rows = list(queryset)

@@ -1,5 +1,6 @@
 """Match reviews: who an invitee is at a connection, where only a person can tell, and what was answered."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -14,9 +15,12 @@ from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_GET, require_POST
 
 from bookings.browsing import ReadOnlyAdmin, display
+from bookings.covering import cover, cover_all
+from bookings.discretion import HIDDEN, Discretion
 from bookings.meeting import load_meeting
 from integrations import reviews, tasks
 from integrations.admin.operations import OperatedAdmin, Operation
+from integrations.admin.people import meeting_for
 from integrations.admin.words import TONES, booking_link
 from integrations.errors import Candidate, IntegrationError
 from integrations.models import Delivery, MatchReview
@@ -35,7 +39,7 @@ class MatchReviewAdmin(OperatedAdmin, ReadOnlyAdmin):
     operations = (_LOOK_AGAIN, _FORGET)
     list_display = ("question", "badge", "connection", "who", "fitting", "asked", "answered")
     list_filter = ("state", "connection")
-    list_select_related = ("connection", "chain__booking")
+    list_select_related = ("connection", "chain__booking__event_type")
     search_fields = ("=id", "chain__email_folded__startswith", "=remote_id")
     ordering = (Case(When(state=State.OPEN, then=Value(0)), default=Value(1)), "-id")
 
@@ -61,6 +65,8 @@ class MatchReviewAdmin(OperatedAdmin, ReadOnlyAdmin):
 
     def of_delivery(self, request: HttpRequest, delivery_id: int) -> HttpResponse:
         """Lead from a delivery to the review that it waits for."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
         delivery = Delivery.objects.filter(pk=delivery_id).first()
         review = reviews.review_of(delivery) if delivery else None
         if review is None:
@@ -108,12 +114,13 @@ class MatchReviewAdmin(OperatedAdmin, ReadOnlyAdmin):
         return {State.OPEN: (_LOOK_AGAIN,), State.ANSWERED: (_FORGET,)}.get(State(row.state), ())
 
     def _page(self, request: HttpRequest, review: MatchReview) -> dict[str, Any]:
-        meeting = load_meeting(review.chain_id)
-        waiting = reviews.waiting_for(review).select_related("event__booking", "chain")
+        discretion = Discretion.of(request.user)
+        meeting = meeting_for(load_meeting(review.chain_id), discretion)
+        waiting = reviews.waiting_for(review).select_related("event__booking__event_type", "chain")
         live = review.state in {State.OPEN, State.ANSWERED}
         return {
             "meeting": meeting,
-            "waiting": list(waiting.order_by("id")[:_MEETINGS_SHOWN]),
+            "waiting": cover_all(waiting.order_by("id")[:_MEETINGS_SHOWN], discretion),
             "waiting_count": waiting.count(),
             "may_decide": live and self.has_operate_permission(request),
             "seen": _seen(review),
@@ -128,10 +135,14 @@ class MatchReviewAdmin(OperatedAdmin, ReadOnlyAdmin):
         verdict: str,
         candidate: Candidate | None,
     ) -> HttpResponse:
+        discretion = Discretion.of(request.user)
+        if candidate and not discretion.is_clear:
+            candidate = replace(candidate, label=HIDDEN, detail="")
+        cover(review, discretion)
         context = {
             **self.admin_site.each_context(request), "title": "Confirm the answer", "opts": self.opts,
             "review": review, "verdict": verdict, "candidate": candidate, "seen": request.POST.get("seen", ""),
-            "waiting_count": reviews.waiting_for(review).count(), "meeting": load_meeting(review.chain_id),
+            "waiting_count": reviews.waiting_for(review).count(), "meeting": meeting_for(load_meeting(review.chain_id), discretion),
         }  # fmt: skip
         template = "admin/integrations/matchreview/confirm.html"
         return TemplateResponse(request, template, context)

@@ -129,7 +129,11 @@ class RuleAdmin(OperatedAdmin):
     """The rules in their order."""
 
     form = RuleForm
-    operations = (Operation(name="resume", label="Resume", icon="play_arrow"),)
+    operations = (
+        Operation(
+            name="resume", label="Resume", icon="play_arrow", permission="integrations.operate_rule"
+        ),
+    )
     actions = ("resume",)
     change_form_outer_before_template = "admin/integrations/rule/above.html"
     list_display = ("name", "badge", "on", "connection", "action", "held", "on_backfill", "position")  # fmt: skip
@@ -155,7 +159,7 @@ class RuleAdmin(OperatedAdmin):
         """Fill in the recipe that was asked for."""
         return recipes.rule_initial(request) or super().get_changeform_initial_data(request)
 
-    @admin.action(description="Resume", permissions=["operate"])
+    @admin.action(description="Resume")
     def resume(self, request: HttpRequest, queryset: QuerySet[Rule]) -> None:
         """Send what waits for rules that were paused, as they say now."""
         resumed = [rule for rule in queryset if self._let_go(rule)]

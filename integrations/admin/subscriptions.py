@@ -57,7 +57,12 @@ class WebhookSubscriptionAdmin(OperatedAdmin):
 
     form = SubscriptionForm
     operations = (
-        Operation(name="self_test", label="Self-test", icon="troubleshoot"),
+        Operation(
+            name="self_test",
+            label="Self-test",
+            icon="troubleshoot",
+            permission="integrations.operate_connection",
+        ),
         Operation(
             name="delete_there",
             label="Delete",
@@ -92,7 +97,7 @@ class WebhookSubscriptionAdmin(OperatedAdmin):
         ("Signature", {"fields": ("keys", "signing_key", "end_rotation")}),
     )  # fmt: skip
 
-    @admin.action(description="Self-test", permissions=["operate"])
+    @admin.action(description="Self-test")
     def self_test(self, request: HttpRequest, queryset: QuerySet[WebhookSubscription]) -> None:
         """Check all that a delivery needs, and say what was found."""
         for subscription in queryset.select_related("connection"):

@@ -25,9 +25,16 @@ def _permissions(*verbs: str) -> list[str]:
     ]
 
 
-def _client(*verbs: str) -> Client:
+OPERATE = ("integrations.operate_connection", "integrations.operate_rule")
+
+
+SEES = ("bookings.view_personal_data", "integrations.view_deliveryattempt")
+
+
+def _client(*verbs: str, also: tuple[str, ...] = ()) -> Client:
     client = Client()
-    client.force_login(StaffUserFactory.create(permissions=_permissions(*verbs)))
+    permissions = [*_permissions(*verbs), *SEES, *also]
+    client.force_login(StaffUserFactory.create(permissions=permissions))
     return client
 
 
@@ -38,7 +45,7 @@ def viewer(db: None) -> Client:
 
 @pytest.fixture
 def operator(db: None) -> Client:
-    return _client("view", "change", "add", "delete")
+    return _client("view", "change", "add", "delete", also=OPERATE)
 
 
 @pytest.fixture

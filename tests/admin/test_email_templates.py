@@ -17,6 +17,9 @@ ALL = tuple(f"integrations.{verb}_emailtemplate" for verb in ("view", "add", "ch
 LIST = "/admin/integrations/emailtemplate/"
 
 
+SEES_PEOPLE = ("bookings.view_invitee", "bookings.view_personal_data")
+
+
 def staff(*permissions):
     client = Client()
     client.force_login(StaffUserFactory.create(permissions=permissions))
@@ -26,7 +29,7 @@ def staff(*permissions):
 @pytest.fixture
 def writer():
     """Who may change templates and see people."""
-    return staff(*ALL, "bookings.view_invitee", "integrations.view_rule")
+    return staff(*ALL, *SEES_PEOPLE, "integrations.view_rule")
 
 
 def given(**changes):

@@ -33,7 +33,7 @@ def staff(*permissions):
 @pytest.fixture
 def officer():
     """Who may erase people."""
-    return staff(*MAY, "bookings.view_invitee")
+    return staff(*MAY, "bookings.view_invitee", "bookings.view_personal_data")
 
 
 @pytest.fixture

@@ -12,7 +12,12 @@ from tests.factories import ConnectionFactory, InviteeFactory, StaffUserFactory
 
 pytestmark = pytest.mark.django_db
 
-MAY = ("integrations.view_connection", "integrations.change_connection", "bookings.view_invitee")
+MAY = (
+    "integrations.view_connection",
+    "integrations.change_connection",
+    "bookings.view_invitee",
+    "bookings.view_personal_data",
+)
 OBJECTS = ("Lead", "Contact", "Event")
 
 

@@ -1,16 +1,27 @@
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
 
 from bookings.models import RefetchRequest
-from integrations.models import Connection, Delivery, InboundWebhook
+from integrations.models import (
+    Connection,
+    Delivery,
+    InboundWebhook,
+    NotificationChannel,
+    Rule,
+)
 from integrations.sandbox import SandboxServer
 from tests.factories import (
+    NOW,
     BookingFactory,
     ConnectionFactory,
     DeliveryFactory,
+    HostFactory,
     InboundWebhookFactory,
+    NotificationChannelFactory,
+    RuleFactory,
     StaffUserFactory,
 )
 
@@ -27,6 +38,14 @@ def _webhook() -> InboundWebhook:
 
 def _connection() -> Connection:
     return ConnectionFactory.create()
+
+
+def _paused_rule() -> Rule:
+    return RuleFactory.create(paused_at=NOW, paused_reason="The channel is gone.")
+
+
+def _channel() -> NotificationChannel:
+    return NotificationChannelFactory.create()
 
 
 OPERATIONS = [
@@ -197,3 +216,46 @@ def test_reading_a_booking_again_notes_that_calendly_is_to_be_asked(operator):
         "operator",
         "calendly:7",
     )
+
+
+#: What takes a permission of its own, with everything else that one might think is enough.
+OWN_PERMISSIONS = [
+    (_connection, "integrations_connection", "pause", "integrations.operate_connection"),
+    (_connection, "integrations_connection", "test", "integrations.operate_connection"),
+    (_paused_rule, "integrations_rule", "resume", "integrations.operate_rule"),
+    (_channel, "integrations_notificationchannel", "test", "integrations.change_notification"),
+    (BookingFactory.create, "bookings_booking", "read_again", "bookings.change_booking"),
+    (HostFactory.create, "bookings_host", "read_again", "bookings.change_booking"),
+    (_connection, "integrations_connection", "disconnect", "integrations.change_connection"),
+    (_connection, "integrations_connection", "subscribe", "integrations.change_connection"),
+]
+
+
+def _staff(*codenames: str) -> Client:
+    client = Client()
+    user = StaffUserFactory.create()
+    user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
+    client.force_login(user)
+    return client
+
+
+@pytest.mark.parametrize(("make", "model", "name", "permission"), OWN_PERMISSIONS)
+def test_an_operation_takes_its_own_permission_and_no_other(make, model, name, permission):
+    row, codename = make(), permission.partition(".")[2]
+    others = Permission.objects.exclude(codename=codename).values_list("codename", flat=True)
+    without, with_it = _staff(*others), _staff(codename)
+
+    assert without.post(_url(model, row, name)).status_code == 403
+    assert _select(without, model, row, name).status_code == 403
+    assert not LogEntry.objects.exists()
+    assert with_it.post(_url(model, row, name)).status_code in {200, 302}
+
+
+def test_a_list_offers_only_the_operations_that_one_may_start():
+    _connection()
+    client = _staff("view_connection", "operate_connection")
+
+    html = client.get(reverse("admin:integrations_connection_changelist")).content.decode()
+
+    assert 'value="pause"' in html
+    assert 'value="disconnect"' not in html

@@ -57,7 +57,8 @@ def review(settings):
 def staff(*verbs):
     client = Client()
     names = [f"integrations.{verb}_matchreview" for verb in verbs]
-    client.force_login(StaffUserFactory.create(permissions=names))
+    seen = "bookings.view_personal_data"
+    client.force_login(StaffUserFactory.create(permissions=[*names, seen]))
     return client
 
 
