@@ -17,9 +17,10 @@ from bookings.browsing import ReadOnlyAdmin, display
 from bookings.filters import ChoiceFilter
 from integrations import deliver, holds, outbox, tasks
 from integrations.admin.operations import OperatedAdmin, Operation
+from integrations.admin.sight import sight
 from integrations.admin.words import TONES, booking_link, short
 from integrations.models import Delivery
-from integrations.timeline import delivery_entry
+from integrations.timeline import MOST, delivery_entry, operator_entries
 
 State = Delivery.State
 #: How a dry run says that sending would end.
@@ -113,6 +114,7 @@ class DeliveryAdmin(OperatedAdmin, ReadOnlyAdmin):
         context = {
             **self.admin_site.each_context(request), "title": f"Dry run of {delivery}",
             "delivery": delivery, "preview": preview, "ending": _ENDINGS[preview.settlement.state],
+            **sight(request.user),
         }  # fmt: skip
         return TemplateResponse(request, "admin/integrations/delivery/preview.html", context)
 
@@ -121,7 +123,7 @@ class DeliveryAdmin(OperatedAdmin, ReadOnlyAdmin):
     ) -> HttpResponse:
         """Show a delivery with its attempts and what to do about a failure."""
         delivery = self.get_object(request, object_id)
-        context = {"entry": delivery_entry(delivery)} if delivery else {}
+        context = _page(delivery, request) if delivery else {}
         return super().change_view(
             request, object_id, form_url, {**context, **(extra_context or {})}
         )
@@ -158,6 +160,15 @@ class DeliveryAdmin(OperatedAdmin, ReadOnlyAdmin):
         """Show why it waits on purpose, the error with its hint at hand, or what was done."""
         told = holds.explain(delivery, now=timezone.now()) or delivery.error or delivery.result
         return format_html('<span title="{}">{}</span>', delivery.hint, short(told))
+
+
+def _page(delivery: Delivery, request: HttpRequest) -> dict[str, Any]:
+    operators = operator_entries(bookings=(), deliveries=[delivery.pk], webhooks=(), most=MOST)
+    return {
+        **sight(request.user),
+        "entry": delivery_entry(delivery),
+        "operators": sorted(operators, key=lambda entry: entry.at),
+    }
 
 
 def _say(request: HttpRequest, count: int, *, asked: int) -> None:
