@@ -17,12 +17,15 @@ from integrations import at_source
 from integrations.admin.chain_line import lines
 from integrations.admin.sight import sight
 from integrations.admin.zones import LocalTime, local, local_times
-from integrations.destinations import Destination, every_destination
+from integrations.destinations import Destination, Standing, every_destination
 from integrations.templatetags.discreet import called
 from integrations.timeline import MOST, TOLD, Entry, EventEntry, Withheld, timeline
 
 #: Invitees that the page shows; a large group event has hundreds.
 INVITEES_SHOWN = 100
+#: Destinations that it shows, the most pressing first: each of these invitees has one for every rule.
+PLACES_SHOWN = 100
+_URGENCY = list(Standing)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +63,7 @@ def page(booking: Booking, *, request: HttpRequest) -> dict[str, Any]:
         "lines": lines(booking, invitees[:INVITEES_SHOWN]),
         "invitees": [_invitee_row(invitee, booking, now=now) for invitee in invitees[:INVITEES_SHOWN]],
         "invitees_left_out": max(len(invitees) - INVITEES_SHOWN, 0),
-        "places": places, "idle": _idle(entries),
+        "places": places[:PLACES_SHOWN], "places_left_out": max(len(places) - PLACES_SHOWN, 0), "idle": _idle(entries),
         "older": entries[:-TOLD], "newest": entries[-TOLD:], "most": MOST if len(entries) >= MOST else 0,
         "may_retry": user.has_perm("integrations.change_delivery"),
         "may_operate": user.has_perm("bookings.change_booking"),
@@ -91,7 +94,8 @@ def _invitee_row(invitee: Invitee, booking: Booking, *, now: datetime) -> Invite
 
 
 def _places(booking: Booking) -> Iterator[Place]:
-    for destination in every_destination([booking])[booking.pk]:
+    found = every_destination([booking])[booking.pk]
+    for destination in sorted(found, key=lambda row: _URGENCY.index(row.standing)):
         delivery = destination.delivery
         in_force = delivery.rule is not None and delivery.rule.enabled
         yield Place(

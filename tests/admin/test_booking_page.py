@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from bookings.models import Booking
+from integrations.admin import booking_page
 from integrations.models import Interaction, Rule
 from tests.factories import (
     NOW,
@@ -191,6 +192,20 @@ def test_a_rule_that_sent_nothing_is_among_the_destinations_with_why():
     assert "The rule was made later, on" in table
     assert "The rule acts on no-show only." in table
     assert "Off" not in table
+
+
+def test_of_many_destinations_the_most_pressing_come_first(monkeypatch):
+    monkeypatch.setattr(booking_page, "PLACES_SHOWN", 2)
+    event = BookingEventFactory.create()
+    for name, trait in (("First", "skipped"), ("Second", "delivered"), ("Third", "failed")):
+        DeliveryFactory.create(event=event, rule=RuleFactory.create(name=name), **{trait: True})
+
+    page = html(staff(*SEES), event.booking)
+
+    table = page[page.index('id="destinations"') : page.index('id="story"')]
+    assert table.index("Third") < table.index("Second")
+    assert "First" not in table
+    assert "and 1 more" in table
 
 
 BUTTONS = [
