@@ -10,9 +10,11 @@ from django.template.loader import render_to_string
 
 from bookings.admin import BookingAdmin as MirrorBookingAdmin
 from bookings.browsing import display
+from bookings.discretion import Discretion
 from bookings.filters import ChoiceFilter
 from bookings.models import Booking, Invitee
-from integrations.admin.booking_page import page
+from integrations.admin.booking_actions import BookingActionsAdmin
+from integrations.admin.booking_page import headings, page
 from integrations.admin.reading_again import ReadAgainAdmin
 from integrations.destinations import destinations, failed_chains
 
@@ -49,7 +51,7 @@ admin.site.unregister(Booking)
 
 
 @admin.register(Booking)
-class BookingAdmin(ReadAgainAdmin, MirrorBookingAdmin):
+class BookingAdmin(BookingActionsAdmin, ReadAgainAdmin, MirrorBookingAdmin):
     """The bookings, each with the state and the link of every destination."""
 
     list_display = (*MirrorBookingAdmin.list_display, "where_it_went")
@@ -68,10 +70,20 @@ class BookingAdmin(ReadAgainAdmin, MirrorBookingAdmin):
     ) -> HttpResponse:
         """Show a booking with its invitees, destinations and timeline."""
         booking = self.get_object(request, object_id)
-        context = page(booking, user=request.user) if booking else {}
+        context = page(booking, request=request) if booking else {}
         return super().change_view(
             request, object_id, form_url, {**context, **(extra_context or {})}
         )
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: Any = None
+    ) -> HttpResponse:
+        """Show what staff did, under a name of the booking that its reader may see."""
+        booking = self.get_object(request, object_id)
+        context = headings(booking, Discretion.of(request.user)) if booking else {}
+        context = {**context, **(extra_context or {})}
+        response: HttpResponse = super().history_view(request, object_id, context)
+        return response
 
     @display(description="destinations")
     def where_it_went(self, booking: Any) -> str:

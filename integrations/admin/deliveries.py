@@ -14,15 +14,15 @@ from django.utils.html import format_html
 from django.views.decorators.http import require_POST
 
 from bookings.browsing import ReadOnlyAdmin, display
-from bookings.covering import cover, cover_all
+from bookings.covering import cover
 from bookings.discretion import Discretion
 from bookings.filters import ChoiceFilter
 from integrations import deliver, holds, outbox, tasks
 from integrations.admin.operations import OperatedAdmin, Operation
-from integrations.admin.people import may_see_exchanges
+from integrations.admin.sight import sight
 from integrations.admin.words import TONES, booking_link, short
 from integrations.models import Delivery
-from integrations.timeline import delivery_entry
+from integrations.timeline import MOST, delivery_entry, operator_entries
 
 State = Delivery.State
 #: How a dry run says that sending would end.
@@ -123,7 +123,7 @@ class DeliveryAdmin(OperatedAdmin, ReadOnlyAdmin):
         context = {
             **self.admin_site.each_context(request), "title": f"Dry run of {delivery}",
             "delivery": delivery, "preview": preview, "ending": _ENDINGS[preview.settlement.state],
-            "is_clear": Discretion.of(request.user).is_clear, "may_see_exchanges": may_see_exchanges(request.user),
+            **sight(request.user),
         }  # fmt: skip
         return TemplateResponse(request, "admin/integrations/delivery/preview.html", context)
 
@@ -172,12 +172,12 @@ class DeliveryAdmin(OperatedAdmin, ReadOnlyAdmin):
 
 
 def _page(delivery: Delivery, request: HttpRequest) -> dict[str, Any]:
-    discretion = Discretion.of(request.user)
-    entry = delivery_entry(delivery)
-    cover(delivery, discretion)
-    for attempt in cover_all(entry.attempts, discretion):
-        attempt.exchanges = attempt.exchanges if may_see_exchanges(request.user) else []
-    return {"entry": entry, "may_see_exchanges": may_see_exchanges(request.user)}
+    operators = operator_entries(bookings=(), deliveries=[delivery.pk], webhooks=(), most=MOST)
+    return {
+        **sight(request.user),
+        "entry": delivery_entry(delivery),
+        "operators": sorted(operators, key=lambda entry: entry.at),
+    }
 
 
 def _say(request: HttpRequest, count: int, *, asked: int) -> None:

@@ -16,7 +16,8 @@ from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import F, QuerySet
 
 from integrations import accounts
-from integrations.connectors.base import Connector, Press
+from integrations.at_source import NotNowError
+from integrations.connectors.base import Connector, Press, PressAction
 from integrations.errors import ConfigurationError, IntegrationError, TemporaryError
 from integrations.interactions import authority, deeds
 from integrations.interactions.authority import Actor, RefusedError
@@ -31,6 +32,7 @@ State = Interaction.State
 _RETRIES = tuple(timedelta(seconds=seconds) for seconds in (5, 30, 120, 300, 480))
 _LONGEST = timedelta(minutes=20)
 _CLAIM = timedelta(seconds=120)
+_ABOUT_A_MEETING = frozenset({PressAction.MARK_NO_SHOW, PressAction.UNMARK_NO_SHOW})
 _ANSWERS = 3
 _ANSWER_AGAIN = timedelta(seconds=30)
 _WAITING = "It is tried again for a quarter of an hour; you are told how it went."
@@ -73,10 +75,17 @@ def receive(connection: Connection, press: Press, *, now: datetime) -> None:
     row = Interaction(
         connection=connection, key=press.key, action=press.action[:32], value={"ids": list(press.ids)},
         organization=press.organization[:128], presser_id=press.user_id[:128],
-        presser_name=press.user_name[:255], due_at=now, received_at=now,
+        presser_name=press.user_name[:255], due_at=now, received_at=now, chain_ref=_chain(press),
     )  # fmt: skip
     row.set_reply(press.reply)
     Interaction.objects.bulk_create([row], ignore_conflicts=True)
+
+
+def _chain(press: Press) -> int | None:
+    """Return the chain that a button about a meeting names, as far as it can be an id at all."""
+    if press.action not in _ABOUT_A_MEETING or not press.ids:
+        return None
+    return press.ids[0] if 0 < press.ids[0] < 2**63 else None
 
 
 def has_due(*, now: datetime) -> bool:
@@ -144,7 +153,7 @@ def _decide(connector: Connector, row: Interaction, *, now: datetime) -> Ending 
     try:
         actor = authority.actor(connector, row)
         return deeds.carry_out(row, actor, now=now)
-    except RefusedError as refusal:
+    except (RefusedError, NotNowError) as refusal:
         return Ending(state=State.REFUSED, said=str(refusal), actor=actor)
     except TemporaryError as error:
         return _try_later(connector, row, error, actor=actor, now=now)

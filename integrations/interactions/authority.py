@@ -19,6 +19,8 @@ from integrations.connectors.base import Connector
 from integrations.errors import PermanentError
 from integrations.models import Interaction
 
+#: How what the log says of a press begins.
+PRESSED = "Pressed"
 _FOREIGN = "This was pressed in another workspace than the one that Calsync is connected to, so nothing was done."
 _NO_EMAIL = (
     "Calsync was not told a confirmed e-mail address of yours, so it cannot tell whether you may. Nothing was done. "
@@ -89,9 +91,7 @@ def log(row: Interaction, who: Actor, *, about: Iterable[Model]) -> None:
     """Note in Django's admin log who pressed and what became of it, where they have an account."""
     if who.user is None:
         return
-    message = (
-        f"Pressed “{row.action.replace('_', ' ')}” at {row.connection}: {row.get_state_display()}."
-    )
+    message = f"{PRESSED} “{row.action.replace('_', ' ')}” at {row.connection}: {row.get_state_display()}."
     for subject in (row, *about):
         LogEntry.objects.log_actions(
             user_id=who.user.pk, queryset=[subject], action_flag=CHANGE, change_message=message

@@ -31,6 +31,10 @@ class Interaction(models.Model):
     key = models.CharField(max_length=64, editable=False, help_text="Of this press alone.")
     action = models.CharField(max_length=32, help_text="What the button asks for.")
     value = models.JSONField(default=dict, help_text='What the button names: {"ids": [int]}.')
+    chain_ref = models.BigIntegerField(
+        null=True, editable=False,
+        help_text="The chain that the button names; nobody has looked whether there is one.",
+    )  # fmt: skip
     organization = models.CharField(
         max_length=128, blank=True, help_text="The provider's id of where it was pressed."
     )
@@ -64,6 +68,11 @@ class Interaction(models.Model):
         indexes: ClassVar = [
             models.Index(
                 fields=["due_at"], name="interaction_due", condition=Q(due_at__isnull=False)
+            ),
+            models.Index(
+                fields=["chain_ref"],
+                name="interaction_by_chain",
+                condition=Q(chain_ref__isnull=False),
             ),
         ]
         constraints: ClassVar = [

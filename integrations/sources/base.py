@@ -124,6 +124,10 @@ class Source(ABC):
     def unmark_no_show(self, account: Account, *, no_show_uri: str) -> None:
         """Take a no-show back; one that is gone already is fine."""
 
+    @abstractmethod
+    def cancel(self, account: Account, *, booking_uri: str, reason: str) -> None:
+        """Cancel a booking with everybody in it; one that is canceled already is fine, so that it is safe to repeat."""
+
     @property
     @abstractmethod
     def oauth(self) -> OAuth:

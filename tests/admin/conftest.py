@@ -17,6 +17,8 @@ MODELS = (
     "integrations.driftfinding",
     "integrations.interaction",
 )
+#: What the pages of bookings and deliveries show in full to who may see it.
+SEES = ("bookings.view_personal_data", "integrations.view_deliveryattempt")
 
 
 def _permissions(*verbs: str) -> list[str]:

@@ -1,14 +1,22 @@
 from datetime import timedelta
 
 import pytest
+from django.contrib.admin.models import CHANGE, LogEntry
 from django.db import connection as database
+from django.db.models import Model
 from django.test.utils import CaptureQueriesContext
 
 from bookings.models import Booking, BookingEvent, Invitee
+from integrations import interactions
+from integrations import timeline as story
+from integrations.connectors.base import Press
 from integrations.destinations import Standing, destinations, every_destination
-from integrations.models import Connection, Delivery
+from integrations.interactions.authority import PRESSED
+from integrations.models import Connection, Delivery, Rule
 from integrations.timeline import (
     EventEntry,
+    OperatorEntry,
+    PressEntry,
     WaitingEntry,
     WebhookEntry,
     changes_in_words,
@@ -16,6 +24,7 @@ from integrations.timeline import (
 )
 from tests.factories import (
     NOW,
+    BackfillFindingFactory,
     BookingEventFactory,
     BookingFactory,
     ConnectionFactory,
@@ -27,6 +36,7 @@ from tests.factories import (
     RemoteRecordFactory,
     RoutingSubmissionFactory,
     RuleFactory,
+    StaffUserFactory,
 )
 
 pytestmark = pytest.mark.django_db
@@ -146,7 +156,7 @@ def test_an_invitee_without_its_partner_is_told(invitee, reason):
     (entry,) = timeline(waiting.booking)
 
     assert isinstance(entry, WaitingEntry)
-    assert entry.reason == f"{waiting} {reason}"
+    assert (entry.invitee, entry.reason) == (waiting, reason)
 
 
 def test_the_routing_form_that_led_to_the_booking_is_told():
@@ -168,7 +178,7 @@ def test_the_number_of_queries_does_not_grow_with_the_story():
     _told(short, minute=0)
     _told(long, minute=0)
     for minute in range(1, 6):
-        _told(long, minute=minute, kind="updated")
+        _log(_told(long, minute=minute, kind="updated").deliveries.get(), "Retried.")
 
     assert _queries(long.booking) == _queries(short.booking)
 
@@ -281,47 +291,128 @@ def test_an_event_that_a_backfill_found_says_which_one():
     assert (entry.backfill_id, entry.webhook_id) == (41, None)
 
 
-def test_each_rule_that_left_a_silent_event_alone_says_why():
-    now = NOW + timedelta(days=10)
-    deaf = RuleFactory.create(name="Deaf", position=1)
-    young = RuleFactory.create(
-        name="Young", acts_on_backfill=True, backfill_max_age_days=7, position=2
-    )
-    RuleFactory.create(name="Off", enabled=False)
-    RuleFactory.create(name="Other kind", kinds=["no_show"])
-    acted = RuleFactory.create(name="Acts", acts_on_backfill=True)
-    event = _found_by_backfill(occurred_at=NOW, created_at=now)
-    DeliveryFactory.create(event=event, rule=acted)
+def _rule(*, days_ago: int = 1, **given) -> Rule:
+    """Make a rule that is so much older than what happens at NOW."""
+    rule = RuleFactory.create(**given)
+    Rule.objects.filter(pk=rule.pk).update(created_at=NOW - timedelta(days=days_ago))
+    return rule
 
+
+def _told_of(event: BookingEvent) -> EventEntry:
     (entry,) = timeline(_booking(event))
-
     assert isinstance(entry, EventEntry)
-    told = [(withheld.rule, withheld.reason) for withheld in entry.withheld]
-    assert told == [
-        (deaf, "does not act on what only a backfill found"),
-        (young, "acts on what a backfill found up to 7 days after it happened"),
-    ]
+    return entry
+
+
+LEFT_ALONE = [
+    ({"days_ago": -1}, {}, "was made later, on 21 Nov 2026, 09:00 UTC"),
+    ({"kinds": ["no_show", "canceled"]}, {}, "acts on no-show, canceled only"),
+    ({"enabled": False}, {}, "is switched off"),
+    ({}, {}, "would act on such an event now: it was switched off then, or said something else"),
+    ({}, {"silent": True}, "does not act on what only a backfill found"),
+    (
+        {"acts_on_backfill": True, "backfill_max_age_days": 7},
+        {"silent": True, "occurred_at": NOW - timedelta(days=8), "created_at": NOW},
+        "acts on what a backfill found up to 7 days after it happened",
+    ),
+]
+
+
+@pytest.mark.parametrize(("rule", "event", "reason"), LEFT_ALONE)
+def test_each_rule_that_left_an_event_alone_says_why(rule, event, reason):
+    made = _rule(**rule)
+
+    (left,) = _told_of(BookingEventFactory.create(**event)).withheld
+
+    assert (left.rule, left.reason) == (made, reason)
+
+
+@pytest.mark.parametrize(
+    ("rules", "words"),
+    [
+        ([], "Nothing was sent: there is no rule."),
+        ([{"days_ago": -1}], "Nothing was sent: no rule existed at the time."),
+        ([{"days_ago": -1}, {"enabled": False}], "Nothing was sent: no rule acted on it."),
+    ],
+)
+def test_an_event_that_nothing_was_sent_for_says_so(rules, words):
+    for rule in rules:
+        _rule(**rule)
+
+    assert _told_of(BookingEventFactory.create()).why_nothing == words
 
 
 def test_a_rule_made_deaf_after_it_acted_is_not_said_to_have_left_it_alone():
     event = _found_by_backfill()
     delivery = DeliveryFactory.create(event=event)
 
-    (entry,) = timeline(_booking(event))
+    entry = _told_of(event)
 
-    assert isinstance(entry, EventEntry)
     assert Delivery.objects.get().rule == delivery.rule
-    assert entry.withheld == ()
+    assert (entry.withheld, entry.why_nothing) == ((), "")
 
 
-def test_an_event_that_a_webhook_told_of_is_withheld_from_nobody():
-    RuleFactory.create()
-    event = BookingEventFactory.create()
+def test_why_a_backfill_had_to_find_it_is_told():
+    event = _found_by_backfill()
+    finding = BackfillFindingFactory.create(event=event)
 
-    (entry,) = timeline(_booking(event))
+    assert _told_of(event).finding == finding
 
-    assert isinstance(entry, EventEntry)
-    assert entry.withheld == ()
+
+def _log(row: Model, message: str) -> None:
+    user = StaffUserFactory.create()
+    LogEntry.objects.log_actions(user.pk, [row], CHANGE, change_message=message)
+
+
+def test_what_staff_did_to_the_booking_its_deliveries_and_webhooks_is_told():
+    event = _told(InviteeFactory.create(), minute=0)
+    stranger = _told(InviteeFactory.create(), minute=0)
+    for told in (event, stranger):
+        _log(told.deliveries.get(), "Retried.")
+        _log(_booking(told).inbound_webhooks.get(), "Processed again.")
+        _log(_booking(told), "Sent again as the booking is now.")
+    _log(_booking(event), f"{PRESSED} “mark no show” at Slack: done.")
+
+    entries = [entry for entry in timeline(_booking(event)) if isinstance(entry, OperatorEntry)]
+
+    webhook = _booking(event).inbound_webhooks.get()
+    assert [(entry.log.get_change_message(), entry.about) for entry in entries] == [
+        ("Retried.", f"delivery #{event.deliveries.get().pk}"),
+        ("Processed again.", f"webhook #{webhook.pk}"),
+        ("Sent again as the booking is now.", "the booking"),
+    ]
+
+
+def test_a_press_of_a_button_about_the_meeting_is_told():
+    old, new = _moved()
+    stranger = InviteeFactory.create()
+    pressed = ((old, "mark_no_show"), (stranger, "mark_no_show"), (old, "acknowledge"))
+    for number, (invitee, action) in enumerate(pressed):
+        press = Press(
+            key=str(number), action=action, ids=(invitee.pk,), organization="T1", user_id="U1"
+        )
+        interactions.receive(ConnectionFactory.create(), press, now=NOW)
+
+    (entry,) = timeline(new.booking)
+
+    assert isinstance(entry, PressEntry)
+    assert (entry.asked, entry.press.chain_ref) == ("mark no show", old.pk)
+
+
+def test_of_a_long_story_the_newest_is_told_in_full_and_the_oldest_left_out(monkeypatch):
+    monkeypatch.setattr(story, "MOST", 4)
+    monkeypatch.setattr(story, "TOLD", 2)
+    invitee = InviteeFactory.create()
+    for minute in range(6):
+        _told(invitee, minute=minute, kind="updated")
+
+    entries = timeline(invitee.booking)
+
+    events = [entry for entry in entries if isinstance(entry, EventEntry)]
+    webhooks = [entry for entry in entries if isinstance(entry, WebhookEntry)]
+    assert [entry.at.minute for entry in events] == [2, 3, 4, 5]
+    assert [len(entry.deliveries[0].attempts) for entry in events] == [0, 0, 1, 1]
+    assert [entry.body is None for entry in webhooks] == [True, True, False, False]
 
 
 def test_a_long_story_of_a_backfill_takes_as_many_queries_as_a_short_one():

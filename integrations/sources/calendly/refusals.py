@@ -24,6 +24,8 @@ _PLAN = (
 _CALENDAR = "The host has to connect their calendar at Calendly again."
 _GONE = "It was deleted at Calendly, or this account may not see it."
 _NOT_A_MEMBER = "That person has left the organization, or the connection belongs to another one."
+_PAST = "Calendly cancels no meeting that has begun: mark who did not come as a no-show instead."
+_CANCELED = "Nothing to do. Read the booking again from Calendly, if it is not shown as canceled."
 _THERE_ALREADY = "There is one already at Calendly: use it, or delete it first."
 
 #: Words of Calendly's that are kept: they end in columns, logs and pages.
@@ -33,6 +35,8 @@ _LONGEST_WORDS = 1_000
 _ABOUT_THE_REQUEST = {
     "please also specify organization": _OUR_FAULT,
     "this user is not in your organization": _NOT_A_MEMBER,
+    "event in the past": _PAST,
+    "event is already canceled": _CANCELED,
     "you are not allowed to": _ROLE,
 }
 

@@ -14,7 +14,7 @@ from integrations.granting import OAuth, Profile
 from integrations.http import HttpClient
 from integrations.models import Account
 from integrations.sources.base import Parsed, Source, Verification
-from integrations.sources.calendly import fetching, no_shows, profile, signature
+from integrations.sources.calendly import canceling, fetching, no_shows, profile, signature
 from integrations.sources.calendly.client import CalendlyClient
 from integrations.sources.calendly.oauth import CalendlyOAuth
 from integrations.sources.calendly.payloads import parse_webhook
@@ -77,6 +77,12 @@ class CalendlySource(Source):
         with closing(HttpClient()) as http:
             client = CalendlyClient.for_account(account, http=http)
             no_shows.unmark(client, no_show_uri=no_show_uri)
+
+    def cancel(self, account: Account, *, booking_uri: str, reason: str) -> None:
+        """Cancel a booking with everybody in it; one that is canceled already is fine."""
+        with closing(HttpClient()) as http:
+            client = CalendlyClient.for_account(account, http=http)
+            canceling.cancel(client, booking_uri=booking_uri, reason=reason)
 
     @property
     def oauth(self) -> OAuth:
