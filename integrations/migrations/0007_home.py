@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('bookings', '0003_staff'),
-        ('integrations', '0005_staff'),
+        ("integrations", "0006_api"),
     ]
 
     operations = [

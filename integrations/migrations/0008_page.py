@@ -14,7 +14,7 @@ def name_chains(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('integrations', '0005_staff'),
+        ("integrations", "0007_home"),
         ('admin', '0003_logentry_add_action_flag_choices'),
     ]
 
