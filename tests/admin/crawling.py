@@ -22,6 +22,7 @@ from bookings.models import (
     RoutingForm,
 )
 from integrations.models import (
+    ApiToken,
     BackfillProblem,
     DriftFinding,
     DriftRun,
@@ -119,7 +120,7 @@ def tell() -> Story:
     story.add(host)
     _tell_directory(story, host)
     booking = BookingFactory.create(
-        name=say("booking.name"), hosts=[host], location_text=say("booking.location_text"),
+        name=say("booking.name"), hosts=[host], status="canceled", canceled_at=NOW, location_text=say("booking.location_text"),
         guests=[marks.email("booking.guests")], canceled_by=say("booking.canceled_by"),
         cancel_reason=say("booking.cancel_reason"), raw={"name": say("booking.raw")},
         join_url=f"https://zoom.example.com/{say('booking.join_url')}",
@@ -138,6 +139,7 @@ def tell() -> Story:
         raw={"name": say("invitee.raw")},
     )  # fmt: skip
     story.add(booking, booking.event_type, invitee)
+    story.add(ApiToken.objects.create(name="Report", user=StaffUserFactory.create(), digest="d", prefix="cs_1", created_at=NOW))  # fmt: skip
     _tell_traffic(story)
     _tell_staff(story)
     return story

@@ -13,7 +13,6 @@ pytestmark = pytest.mark.django_db
 
 #: Routes that still show what they should not, each with the reason; to be emptied.
 SHOWS_TOO_MUCH = {
-    "bookings_booking_change": "the booking's page is being rebuilt",
     "bookings_booking_changelist": "the list of bookings is being rebuilt: its filter names the hosts",
 }
 #: Kept, and shown nowhere.

@@ -22,7 +22,7 @@ VIEWED_BY = {
         "integrations_matchreview", "integrations_notification", "integrations_notificationchannel",
         "integrations_webhooksubscription",
     },
-    ADMINISTRATOR: {"auth_group", "auth_user", "integrations_erasurerequest"},
+    ADMINISTRATOR: {"auth_group", "auth_user", "integrations_apitoken", "integrations_erasurerequest"},
 }  # fmt: skip
 #: The least role for every other address.
 OPENED_BY = {
@@ -35,13 +35,15 @@ OPENED_BY = {
     **{
         f"{model}_add": ADMINISTRATOR
         for model in (
-            "auth_group", "auth_user", "integrations_connection", "integrations_emailtemplate", "integrations_erasurerequest",
-            "integrations_notificationchannel", "integrations_rule", "integrations_webhooksubscription",
+            "auth_group", "auth_user", "integrations_apitoken", "integrations_connection", "integrations_emailtemplate",
+            "integrations_erasurerequest", "integrations_notificationchannel", "integrations_rule", "integrations_webhooksubscription",
         )
     },
     **{
         f"{model}_delete": ADMINISTRATOR
-        for model in ("auth_group", "auth_user", "integrations_emailtemplate", "integrations_rule")
+        for model in (
+            "auth_group", "auth_user", "integrations_apitoken", "integrations_emailtemplate", "integrations_rule",
+        )
     },
 }  # fmt: skip
 #: Open to everybody, or no page at all.
