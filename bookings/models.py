@@ -410,6 +410,7 @@ class BookingEvent(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["chain", "id"], name="bookingevent_by_chain"),
             models.Index(fields=["cause", "cause_id"], name="bookingevent_by_cause"),
+            models.Index(fields=["kind", "-id"], name="bookingevent_by_kind"),
             models.Index(fields=["invitee"], name="bookingevent_silent", condition=Q(silent=True)),
         ]
         constraints: ClassVar = [

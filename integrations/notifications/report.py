@@ -24,7 +24,7 @@ from integrations.models import (
     Rule,
     WebhookSubscription,
 )
-from integrations.notifications.failures import grouped
+from integrations.failures import grouped, newest_of
 from integrations.notifications.links import home, listed, page
 from integrations.outbox import unseen_failures
 
@@ -109,12 +109,12 @@ class Report:
         names = {row.pk: str(row) for row in self._rows}
         groups = [group for group in grouped(unseen_failures()) if not group.is_question]
         shown = groups[:_MOST_CAUSES]
-        each = _MOST_ACKNOWLEDGED // max(1, len(shown))
+        seen = newest_of(unseen_failures(), each=_MOST_ACKNOWLEDGED // max(1, len(shown)))
         for group in shown:
             yield NoticeLine(
-                text=f"{len(group.deliveries)} at {names.get(group.connection_id, 'a connection')}: {group.cause}",
+                text=f"{group.count} at {names.get(group.connection_id, 'a connection')}: {group.cause}",
                 url=listed(Delivery, state__exact="failed", connection__id__exact=group.connection_id),
-                detail=group.hint, acknowledges=group.deliveries[:each],
+                detail=group.hint, acknowledges=seen.get(group.key, ()),
             )  # fmt: skip
         if len(groups) > _MOST_CAUSES:
             left = f"and {len(groups) - _MOST_CAUSES} more causes"
