@@ -10,6 +10,7 @@ from django.db.models import Count, F, Max, Min, QuerySet, Window
 from django.db.models.functions import RowNumber
 
 from integrations.models import Delivery
+from integrations.outbox import latest_deliveries
 
 _KEY = ("connection_id", "failure_class", "cause")
 
@@ -74,3 +75,10 @@ def newest_of(failed: QuerySet[Delivery], *, each: int) -> Mapping[Key, tuple[in
 
 def _hints(pks: Iterable[int]) -> dict[Any, str]:
     return dict(Delivery.objects.filter(pk__in=list(pks)).values_list("pk", "hint"))
+
+
+def open_count(*, cap: int) -> int:
+    """Return how many failures need a person, looking at no more than `cap` of them."""
+    some = Delivery.objects.filter(state=Delivery.State.FAILED, acknowledged_at=None).order_by()
+    pks = list(some.values_list("pk", flat=True)[:cap])
+    return cap if len(pks) >= cap else latest_deliveries().filter(pk__in=pks).count()

@@ -3,6 +3,7 @@
 from integrations.admin import (
     backfills,
     bookings,
+    bulk,
     connections,
     deliveries,
     directory,
@@ -21,6 +22,7 @@ from integrations.admin import (
 __all__ = [
     "backfills",
     "bookings",
+    "bulk",
     "connections",
     "deliveries",
     "directory",

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import admin, messages
+from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
@@ -14,9 +16,14 @@ from django.utils.html import format_html
 from django.views.decorators.http import require_POST
 
 from bookings.browsing import ReadOnlyAdmin, display
+from bookings.discretion import Discretion
 from bookings.filters import ChoiceFilter
+from bookings.models import BookingEvent, Invitee
 from integrations import deliver, holds, outbox, tasks
+from integrations.admin.bulk_confirm import WholeFilterAdmin, confirm_url
+from integrations.admin.error_inbox import BULK, ErrorInboxAdmin
 from integrations.admin.operations import OperatedAdmin, Operation
+from integrations.admin.span import SpanFilter
 from integrations.admin.words import TONES, booking_link, short
 from integrations.models import Delivery
 from integrations.timeline import delivery_entry
@@ -45,8 +52,40 @@ class FailureFilter(ChoiceFilter):
         return queryset.filter(state=State.FAILED, acknowledged_at__isnull=self.value() == "unseen")
 
 
+class EventKindFilter(ChoiceFilter):
+    """What happened."""
+
+    title = "event"
+    parameter_name = "kind"
+    choices_offered = [(kind.value, kind.label.capitalize()) for kind in BookingEvent.Kind]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Keep the deliveries of the chosen kind of event."""
+        return queryset.filter(event__kind=self.value()) if self.value() else queryset
+
+
+class PlannedFilter(SpanFilter):
+    """When it was planned."""
+
+    title = "when it was planned"
+    column, prefix = "created_at", "created"
+
+
+class DeliveryChangeList(ChangeList):
+    """Tell each row of a page what its reader may see."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        """Give the rows the reader's discretion."""
+        super().get_results(request)
+        rows: list[Any] = list(self.result_list)
+        discretion = Discretion.of(request.user)
+        for row in rows:
+            row.discretion = discretion
+        self.result_list = rows
+
+
 @admin.register(Delivery)
-class DeliveryAdmin(OperatedAdmin, ReadOnlyAdmin):
+class DeliveryAdmin(WholeFilterAdmin, ErrorInboxAdmin, OperatedAdmin, ReadOnlyAdmin):
     """Every delivery, newest first."""
 
     operations = (
@@ -54,7 +93,14 @@ class DeliveryAdmin(OperatedAdmin, ReadOnlyAdmin):
         Operation(name="acknowledge", label="Acknowledge", icon="visibility"),
         Operation(name="dry_run", label="Dry run", icon="science"),
     )
-    actions = ("retry", "acknowledge")
+    actions = ("retry", "acknowledge", "ignore")
+    bulk_route = BULK
+    bulk_kinds = (("retry", "replay"), ("ignore", "visibility_off"))
+    bulk_names = {
+        "state__exact": "state", "failed": "seen", "failure_class__exact": "failure_class",
+        "connection__id__exact": "connection", "rule__id__exact": "rule", "kind": "kind",
+        "created_from": "created_from", "created_to": "created_to",
+    }  # fmt: skip
     list_display = (
         "created",
         "kind",
@@ -65,14 +111,44 @@ class DeliveryAdmin(OperatedAdmin, ReadOnlyAdmin):
         "attempt_count",
         "trouble",
     )
-    list_filter = ("state", FailureFilter, "failure_class", "connection")
+    list_filter = (
+        "state", FailureFilter, "failure_class", "connection", "rule", EventKindFilter, PlannedFilter,
+    )  # fmt: skip
     list_select_related = ("event__booking", "chain", "connection", "rule", "waits_for")
-    search_fields = ("=id", "chain__email_folded__startswith", "error")
+    search_fields = ("id",)
+    search_help_text = "The number of a delivery, or how the invitee’s e-mail address begins."
     ordering = ("-id",)
 
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        """Return the list that knows who reads it."""
+        return DeliveryChangeList
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
+        """Return the deliveries without the source's JSON."""
+        rows: QuerySet[Delivery] = super().get_queryset(request)
+        return rows.defer("event__booking__raw", "chain__raw")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Delivery], search_term: str
+    ) -> tuple[QuerySet[Delivery], bool]:
+        """Find by number, or by the invitee's address for who may see it: both by an index."""
+        term = search_term.strip().removeprefix("#").casefold()
+        if not term:
+            return queryset, False
+        if term.isdecimal():
+            return queryset.filter(pk=int(term)), False
+        if not Discretion.of(request.user).is_clear:
+            return queryset.none(), False
+        people = Invitee.objects.filter(email_folded__startswith=term).order_by()
+        return queryset.filter(chain__in=people.values("chain")), False
+
     @admin.action(description="Retry", permissions=["operate"])
-    def retry(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> None:
-        """Send failed and skipped deliveries again, and wake their connections."""
+    def retry(
+        self, request: HttpRequest, queryset: QuerySet[Delivery]
+    ) -> HttpResponseRedirect | None:
+        """Send failed and skipped deliveries again, and wake their connections; all of a list is asked for first."""
+        if whole := self.whole_list(request, "retry"):
+            return whole
         rows = list(queryset)
         chosen = Delivery.objects.filter(pk__in=[row.pk for row in rows])
         count = outbox.retry(chosen, now=timezone.now(), by=request.user.get_username())
@@ -80,19 +156,37 @@ class DeliveryAdmin(OperatedAdmin, ReadOnlyAdmin):
         for connection_id in set(chosen.values_list("connection_id", flat=True)):
             tasks.nudge_connection(connection_id)
         _say(request, count, asked=len(rows))
+        return None
+
+    @admin.action(description="Ignore, with a reason", permissions=["operate"])
+    def ignore(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> HttpResponseRedirect:
+        """Ask why nothing is done about these failures."""
+        if whole := self.whole_list(request, "ignore"):
+            return whole
+        query = urlencode(
+            {"pk": list(queryset.values_list("pk", flat=True)), "chosen": 1}, doseq=True
+        )
+        return HttpResponseRedirect(
+            confirm_url(BULK, "ignore", query, back=request.get_full_path())
+        )
 
     @admin.action(description="Acknowledge", permissions=["operate"])
-    def acknowledge(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> None:
+    def acknowledge(
+        self, request: HttpRequest, queryset: QuerySet[Delivery]
+    ) -> HttpResponseRedirect | None:
         """Note that these failures were seen: they count no more among what needs a person."""
+        if whole := self.whole_list(request, "ignore"):
+            return whole
         rows = list(queryset)
         chosen = Delivery.objects.filter(pk__in=[row.pk for row in rows])
         by = request.user.get_username()
         count = outbox.acknowledge(chosen, by=by, now=timezone.now())
         if not count:
             messages.warning(request, "Nothing to acknowledge: only failed deliveries can be.")
-            return
+            return None
         self.log(request, rows, "Acknowledged.")
         messages.success(request, f"{count} acknowledged; a retry brings them back.")
+        return None
 
     def get_urls(self) -> list[URLPattern]:
         """Add the page of a dry run, which the button POSTs to: it asks the provider."""
@@ -121,7 +215,15 @@ class DeliveryAdmin(OperatedAdmin, ReadOnlyAdmin):
     ) -> HttpResponse:
         """Show a delivery with its attempts and what to do about a failure."""
         delivery = self.get_object(request, object_id)
-        context = {"entry": delivery_entry(delivery)} if delivery else {}
+        context = {}
+        if delivery is not None:
+            may_ignore = self.has_operate_permission(request) and _is_open(delivery)
+            context = {
+                "entry": delivery_entry(delivery),
+                "ignore_url": confirm_url(BULK, "ignore", f"pk={delivery.pk}", back=request.path)
+                if may_ignore
+                else "",
+            }
         return super().change_view(
             request, object_id, form_url, {**context, **(extra_context or {})}
         )
@@ -129,7 +231,7 @@ class DeliveryAdmin(OperatedAdmin, ReadOnlyAdmin):
     def offered(self, row: Delivery) -> Iterable[Operation]:
         """Offer a retry where there is something to retry, and to look before."""
         retry, acknowledge, dry_run = self.operations
-        if row.state == State.FAILED and row.acknowledged_at is None:
+        if _is_open(row):
             return (retry, acknowledge, dry_run)
         return (retry, dry_run) if row.state in {State.FAILED, State.SKIPPED} else (dry_run,)
 
@@ -144,9 +246,11 @@ class DeliveryAdmin(OperatedAdmin, ReadOnlyAdmin):
         return delivery.event.get_kind_display()
 
     @display(description="booking")
-    def booking(self, delivery: Delivery) -> str:
+    def booking(self, delivery: Any) -> str:
         """Link to the booking's page, where the whole story is."""
-        return booking_link(delivery.event.booking, text=str(delivery.chain))
+        return booking_link(
+            delivery.event.booking, text=delivery.discretion.name(str(delivery.chain))
+        )
 
     @display(description="state", ordering="state", label=TONES)
     def badge(self, delivery: Delivery) -> tuple[str, str]:
@@ -154,10 +258,15 @@ class DeliveryAdmin(OperatedAdmin, ReadOnlyAdmin):
         return delivery.state, delivery.get_state_display()
 
     @display(description="result or error")
-    def trouble(self, delivery: Delivery) -> str:
+    def trouble(self, delivery: Any) -> str:
         """Show why it waits on purpose, the error with its hint at hand, or what was done."""
-        told = holds.explain(delivery, now=timezone.now()) or delivery.error or delivery.result
-        return format_html('<span title="{}">{}</span>', delivery.hint, short(told))
+        show = delivery.discretion.text
+        told = holds.explain(delivery, now=timezone.now()) or show(delivery.error or delivery.result)  # fmt: skip
+        return format_html('<span title="{}">{}</span>', show(delivery.hint), short(told))
+
+
+def _is_open(delivery: Delivery) -> bool:
+    return delivery.state == State.FAILED and delivery.acknowledged_at is None
 
 
 def _say(request: HttpRequest, count: int, *, asked: int) -> None:

@@ -7,7 +7,7 @@ from django.db.models import OuterRef, Q, Subquery
 from django.http import HttpRequest
 from django.urls import reverse
 
-from integrations import reviews
+from integrations import failures, reviews
 from integrations.models import (
     BackfillRun,
     Connection,
@@ -30,8 +30,10 @@ _GROUPS = (
         ("Form submissions", "fact_check", "bookings.routingsubmission"),
     )),
     ("Traffic", (
+        ("Error inbox", "error", "integrations.delivery", "admin:integrations_delivery_inbox"),
         ("Webhooks in", "login", "integrations.inboundwebhook"),
         ("Deliveries out", "logout", "integrations.delivery"),
+        ("Bulk operations", "playlist_play", "integrations.bulkoperation"),
         ("Match reviews", "person_search", "integrations.matchreview"),
         ("Buttons pressed", "touch_app", "integrations.interaction"),
         ("Backfills", "history", "integrations.backfillrun"),
@@ -70,11 +72,13 @@ def home(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     return {**context, "counts": counts}
 
 
-def _item(entry: tuple[str, str, str]) -> dict[str, Any]:
-    title, icon, model = entry
-    item = {"title": title, "icon": icon, "link": _list_url(model)}
-    number = _BADGES[model]() if model in _BADGES else 0
-    return {**item, "badge": str(number), "badge_variant": "info"} if number else item
+def _item(entry: tuple[str, ...]) -> dict[str, Any]:
+    """Return an entry: of a model's list, or of a page of its own where the entry names one."""
+    title, icon, model, *page = entry
+    item = {"title": title, "icon": icon, "link": reverse(page[0]) if page else _list_url(model)}
+    count = _BADGES.get(title)
+    said = count() if count else ""
+    return {**item, "badge": said, "badge_variant": "info"} if said else item
 
 
 def _list_url(model: str) -> str:
@@ -169,10 +173,22 @@ def _unfinished_backfills() -> int:
     return BackfillRun.objects.filter(state__in=BackfillRun.UNFINISHED).count()
 
 
+def _counted(number: int) -> str:
+    return str(number) if number else ""
+
+
+def _open_failures() -> str:
+    number = failures.open_count(cap=_MOST_COUNTED)
+    return f"{number:,}+" if number >= _MOST_COUNTED else _counted(number)
+
+
+#: The badge beside failures counts no further.
+_MOST_COUNTED = 1_000
 #: What the sidebar counts beside an entry, on every page: only what an index answers at once.
-_BADGES: Mapping[str, Callable[[], int]] = {
-    "integrations.backfillrun": _unfinished_backfills,
-    "integrations.matchreview": reviews.open_count,
+_BADGES: Mapping[str, Callable[[], str]] = {
+    "Error inbox": _open_failures,
+    "Backfills": lambda: _counted(_unfinished_backfills()),
+    "Match reviews": lambda: _counted(reviews.open_count()),
 }
 
 _COUNTS: tuple[tuple[str, Callable[[], list[dict[str, Any]]]], ...] = (

@@ -29,7 +29,7 @@ class Kind:
     """Name what is done, its words for people, who may have it done, and the functions that choose and do it.
 
     `ended` is the column that says when a row came to its end: what ends after an operation has begun is none of its
-    business. `carry_out` gets rows, who asked, the operation's options, and the moment; it is called in a transaction.
+    business. `done` is said afterwards, `named_by` are the columns that a row's name is made of. `carry_out` gets rows, who asked, the operation's options, and the moment; it is called in a transaction.
     """
 
     name: str
@@ -41,6 +41,8 @@ class Kind:
     ended: str
     choose: Callable[[Mapping[str, Any]], QuerySet[Any]]
     carry_out: Callable[[QuerySet[Any], str, Mapping[str, Any], datetime], Did]
+    done: str
+    named_by: tuple[str, ...] = ()
     needs_reason: bool = False
 
     def frozen(self, given: Mapping[str, Any], *, at: datetime) -> QuerySet[Any]:
@@ -89,20 +91,20 @@ KINDS: Mapping[str, Kind] = {
             name="retry", title="Retry", thing="delivery",
             costs="Each is sent again, as its rule says now and with the meeting as it is now.",
             permission="integrations.change_delivery", model=Delivery, ended="settled_at",
-            choose=_to_retry, carry_out=_retry,
+            choose=_to_retry, carry_out=_retry, done="Sent again.",
         ),
         Kind(
             name="ignore", title="Ignore", thing="delivery",
             costs="Nothing is sent. They count no more among what needs a person; a retry brings them back.",
             permission="integrations.change_delivery", model=Delivery, ended="settled_at",
-            choose=_to_ignore, carry_out=_ignore, needs_reason=True,
+            choose=_to_ignore, carry_out=_ignore, done="Ignored.", needs_reason=True,
         ),
         Kind(
             name="replay", title="Process again", thing="webhook",
             costs="Each is processed as if it had just come. What the mirror knows already, or knows newer, changes "
             "nothing and sends nothing; what it does not know yet becomes events, and rules act on them.",
             permission="integrations.change_inboundwebhook", model=InboundWebhook, ended="processed_at",
-            choose=_to_replay, carry_out=_replay,
+            choose=_to_replay, carry_out=_replay, done="Processed again.", named_by=("kind",),
         ),
     )
 }  # fmt: skip

@@ -18,10 +18,10 @@ AT_ONCE = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Started:
-    """Hold what was done at once, to so many rows, or the operation that a worker carries on."""
+    """Hold what was done at once, to which rows, or the operation that a worker carries on."""
 
     did: Did
-    found: int
+    pks: tuple[int, ...] = ()
     operation: BulkOperation | None = None
 
 
@@ -45,13 +45,13 @@ def start(
     if len(few) <= AT_ONCE:
         with transaction.atomic():
             did = kind.carry_out(kind.model.objects.filter(pk__in=few), by, options, now)
-        return Started(did=did, found=len(few))
+        return Started(did=did, pks=tuple(few))
     operation = BulkOperation.objects.create(
         kind=kind.name, choice=dict(choice), options=options, label=label, requested_by=by, created_at=now,
         upto=kind.model.objects.order_by("-pk").values_list("pk", flat=True).first(),
         total=count(kind, choice, now=now),
     )  # fmt: skip
-    return Started(did=Did(), found=operation.total, operation=operation)
+    return Started(did=Did(), operation=operation)
 
 
 def request_stop(operation: BulkOperation, *, now: datetime) -> bool:

@@ -6,12 +6,12 @@ from typing import Any
 from django.db.models import Max, QuerySet
 from django.utils.dateparse import parse_datetime
 
+from integrations.causes import digest_of
 from integrations.connectors.base import Notice, NoticeLine, NoticeSection, Skip
+from integrations.failures import Group, failed_between, grouped, newest_of
 from integrations.models import Connection, Delivery, MatchReview, Notification, NotificationChannel
 from integrations.notifications.agenda import agenda
-from integrations.causes import digest_of
 from integrations.notifications.days import zone_of
-from integrations.failures import Group, failed_between, grouped, newest_of
 from integrations.notifications.links import home, listed
 from integrations.notifications.report import Report
 

@@ -14,6 +14,7 @@ from django.conf import settings
 from django.db.models import Count, Min, OuterRef, Subquery
 
 from integrations.connectors.base import Notice, NoticeLine, NoticeSection
+from integrations.failures import grouped, newest_of
 from integrations.models import (
     BackfillRun,
     Connection,
@@ -24,7 +25,6 @@ from integrations.models import (
     Rule,
     WebhookSubscription,
 )
-from integrations.failures import grouped, newest_of
 from integrations.notifications.links import home, listed, page
 from integrations.outbox import unseen_failures
 

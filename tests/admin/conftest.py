@@ -17,6 +17,8 @@ MODELS = (
     "integrations.driftfinding",
     "integrations.interaction",
 )
+#: What the pages of bookings and deliveries show in full to who may see it.
+SEES = ("bookings.view_personal_data", "integrations.view_deliveryattempt")
 
 
 def _permissions(*verbs: str) -> list[str]:
@@ -27,7 +29,8 @@ def _permissions(*verbs: str) -> list[str]:
 
 def _client(*verbs: str) -> Client:
     client = Client()
-    client.force_login(StaffUserFactory.create(permissions=_permissions(*verbs)))
+    permissions = [*_permissions(*verbs), *SEES]
+    client.force_login(StaffUserFactory.create(permissions=permissions))
     return client
 
 

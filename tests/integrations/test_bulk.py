@@ -45,6 +45,12 @@ def _work(operation, *, slices: int = 99, at=LATER, wake=lambda did: None):
     operation.refresh_from_db()
 
 
+@transaction.atomic
+def _step_and_die(operation, *, token):
+    assert working.step(operation.pk, token=token, now=LATER)
+    raise Killed
+
+
 def _waiting() -> int:
     return Delivery.objects.filter(state="waiting").count()
 
@@ -97,9 +103,8 @@ def test_a_worker_killed_in_a_slice_leaves_nothing_of_it_and_another_goes_on():
     _work(operation, slices=1)
     token = uuid.uuid4()
     BulkOperation.objects.update(lease_token=token, lease_expires_at=LATER + working.LEASE)
-    with pytest.raises(Killed), transaction.atomic():
-        working.step(operation.pk, token=token, now=LATER)
-        raise Killed
+    with pytest.raises(Killed):
+        _step_and_die(operation, token=token)
     half = _waiting()
 
     _work(operation, at=LATER)
