@@ -147,7 +147,7 @@ def _facts(row: BulkOperation, discretion: Discretion) -> list[tuple[str, str]]:
     kind = bulk.KINDS.get(row.kind)
     chosen = bulk.DeliveryChoice if kind and kind.model is Delivery else bulk.WebhookChoice
     try:
-        return list(in_words(bulk.read(chosen, row.choice), discretion=discretion))  # type: ignore[type-var]
+        return list(in_words(bulk.read(chosen, row.choice), discretion=discretion))
     except ValueError as error:
         return [("Filter", str(error))]
 

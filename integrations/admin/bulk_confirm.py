@@ -16,7 +16,14 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from bookings.browsing import ModelAdmin
 from bookings.discretion import Discretion
 from integrations import bulk, tasks
-from integrations.admin.choosing import DeliveryForm, WebhookForm, in_words, problems, translated
+from integrations.admin.choosing import (
+    UNTOLD,
+    DeliveryForm,
+    WebhookForm,
+    in_words,
+    problems,
+    translated,
+)
 from integrations.admin.operations import note
 from integrations.admin.words import many
 from integrations.models import BulkOperation
@@ -140,9 +147,9 @@ def _say_done(
 
 
 def _label(kind: bulk.Kind, choice: Any) -> str:
-    """Return what the operation is called; what may name somebody is left to its page."""
+    """Return what the operation is called; what may name somebody, and what goes without saying, is left to its page."""
     facts = in_words(choice, discretion=Discretion(is_clear=False))
-    said = ", ".join(f"{name.lower()} {value}" for name, value in facts if name != "Cause")
+    said = ", ".join(f"{name.lower()} {value}" for name, value in facts if name not in UNTOLD)
     return f"{kind.title} {many(2, kind.thing).removeprefix('2 ')}{f': {said}' if said else ''}"[
         :200
     ]

@@ -143,7 +143,7 @@ def translated(given: QueryDict, names: Mapping[str, str]) -> str | None:
 
     `names` are the list's own, each with the form's.
     """
-    said = {name: given[name] for name in given if given[name] and name not in _PAGING}
+    said = {name: str(given[name]) for name in given if given[name] and name not in _PAGING}
     if set(said) - set(names):
         return None
     return urlencode({names[name]: _SEEN.get(value, value) for name, value in said.items()})
@@ -194,10 +194,14 @@ def in_words(
 
 
 _LABELS = {
-    "pks": "Chosen rows", "acknowledged": "Ignored", "latest": "Replaced by a later one", "failure_class": "Failed as",
+    "pks": "Chosen rows", "acknowledged": "Ignored ones", "latest": "Replaced by a later one", "failure_class": "Failed as",
     "created_from": "Planned from", "created_to": "Planned before", "settled_from": "Ended from",
     "settled_to": "Ended before", "kind": "Kind",
 }  # fmt: skip
+
+
+#: What of a choice is not part of an operation's name.
+UNTOLD = ("Cause", _LABELS["acknowledged"], _LABELS["latest"])
 
 
 def _said(name: str, value: Any, discretion: Discretion) -> str:
@@ -207,7 +211,7 @@ def _said(name: str, value: Any, discretion: Discretion) -> str:
         case "cause":
             return discretion.text(value)
         case "acknowledged":
-            return "yes" if value else "no"
+            return "only these" if value else "left out"
         case "latest":
             return "left out"
         case "connection":

@@ -132,7 +132,7 @@ class ErrorInboxAdmin(ModelAdmin):
             raise PermissionDenied
 
     def _show(self, request: HttpRequest, name: str, context: Mapping[str, Any]) -> HttpResponse:
-        whole = {**self.admin_site.each_context(request), "opts": self.opts, **context}
+        whole = {**self.admin_site.each_context(request), **context}
         return TemplateResponse(request, f"admin/integrations/delivery/{name}.html", whole)
 
 

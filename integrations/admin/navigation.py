@@ -18,6 +18,7 @@ from integrations.models import (
 )
 from integrations.outbox import unseen_failures
 
+_INBOX = "admin:integrations_delivery_inbox"
 _GROUPS = (
     ("Calendar", (
         ("Bookings", "event", "bookings.booking"),
@@ -30,7 +31,7 @@ _GROUPS = (
         ("Form submissions", "fact_check", "bookings.routingsubmission"),
     )),
     ("Traffic", (
-        ("Error inbox", "error", "integrations.delivery", "admin:integrations_delivery_inbox"),
+        ("Error inbox", "error", "integrations.delivery", _INBOX),
         ("Webhooks in", "login", "integrations.inboundwebhook"),
         ("Deliveries out", "logout", "integrations.delivery"),
         ("Bulk operations", "playlist_play", "integrations.bulkoperation"),
@@ -60,7 +61,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     """Return the sidebar's groups, with only what this person may see."""
     groups = []
     for title, entries in _GROUPS:
-        items = [_item(entry) for entry in entries if _may_see(request, entry[2])]
+        items = [_item(entry, request.path) for entry in entries if _may_see(request, entry[2])]
         if items:
             groups.append({"title": title, "separator": True, "items": items})
     return groups
@@ -72,10 +73,14 @@ def home(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     return {**context, "counts": counts}
 
 
-def _item(entry: tuple[str, ...]) -> dict[str, Any]:
+def _item(entry: tuple[str, ...], path: str) -> dict[str, Any]:
     """Return an entry: of a model's list, or of a page of its own where the entry names one."""
     title, icon, model, *page = entry
-    item = {"title": title, "icon": icon, "link": reverse(page[0]) if page else _list_url(model)}
+    item: dict[str, Any] = {"title": title, "icon": icon, "link": reverse(page[0]) if page else _list_url(model)}  # fmt: skip
+    if not page and path.startswith(reverse(_INBOX)):
+        item["active"] = (
+            False  # the inbox stands below the list of deliveries, whose entry would look chosen
+        )
     count = _BADGES.get(title)
     said = count() if count else ""
     return {**item, "badge": said, "badge_variant": "info"} if said else item

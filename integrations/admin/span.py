@@ -24,13 +24,18 @@ class SpanFilter(admin.ListFilter):
         self, request: HttpRequest, params: dict[str, Any], model: Any, model_admin: Any
     ) -> None:
         super().__init__(request, params, model, model_admin)
-        for name in self.expected_parameters():
+        for name in self.names:
             if name in params:
                 self.used_parameters[name] = params.pop(name)[-1]
 
-    def expected_parameters(self) -> list[str]:
+    def expected_parameters(self) -> list[str | None]:
         """Return the names that stand in the address."""
-        return [f"{self.prefix}_from", f"{self.prefix}_to"]
+        return list(self.names)
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """Return the names that stand in the address: of the beginning and of the end."""
+        return f"{self.prefix}_from", f"{self.prefix}_to"
 
     def has_output(self) -> bool:
         """Show it always."""
@@ -38,7 +43,7 @@ class SpanFilter(admin.ListFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Keep the rows of the span; what is no moment is said, and finds nothing."""
-        start, end = self.expected_parameters()
+        start, end = self.names
         try:
             bounds = {f"{self.column}__gte": self._moment(start), f"{self.column}__lt": self._moment(end)}  # fmt: skip
         except ValidationError as error:
@@ -48,7 +53,7 @@ class SpanFilter(admin.ListFilter):
 
     def choices(self, changelist: Any) -> Iterator[dict[str, Any]]:
         """Yield the usual spans, then what the form needs."""
-        names = self.expected_parameters()
+        names = self.names
         used = {name: self.used_parameters.get(name, "") for name in names}
         for display, span in [("Any time", {}), *self._usual()]:
             given = {name: span.get(name, "") for name in names}
@@ -59,7 +64,7 @@ class SpanFilter(admin.ListFilter):
         yield {"names": names, "used": list(used.items()), "kept": kept, "is_form": True}
 
     def _usual(self) -> Iterator[tuple[str, dict[str, str]]]:
-        start, end = self.expected_parameters()
+        start, end = self.names
         today = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
         yield "Today", {start: _short(today)}
         yield "Yesterday", {start: _short(today - timedelta(days=1)), end: _short(today)}

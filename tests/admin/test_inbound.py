@@ -29,7 +29,10 @@ def _html(client: Client, url: str, **query) -> str:
 
 def test_the_page_says_how_it_came_and_what_it_became(viewer):
     webhook = InboundWebhookFactory.create(
-        verified_by="previous", signed_at=NOW - timedelta(seconds=75), times_seen=3, state="duplicate"
+        verified_by="previous",
+        signed_at=NOW - timedelta(seconds=75),
+        times_seen=3,
+        state="duplicate",
     )
     event = BookingEventFactory.create(cause_id=webhook.pk)
 
@@ -49,7 +52,10 @@ def test_the_bytes_are_downloaded_as_they_came_and_never_shown_as_a_page(viewer)
 
     assert response.content == EVIL + b"\xff"
     assert response.headers["Content-Type"] == "text/plain; charset=utf-8"
-    assert response.headers["Content-Disposition"] == f'attachment; filename="webhook-{webhook.pk}.txt"'
+    assert (
+        response.headers["Content-Disposition"]
+        == f'attachment; filename="webhook-{webhook.pk}.txt"'
+    )
     assert "&lt;script&gt;alert(1)" in _html(viewer, _page(webhook))
 
 
