@@ -67,7 +67,7 @@ class EventKindFilter(ChoiceFilter):
 class PlannedFilter(SpanFilter):
     """When it was planned."""
 
-    title = "when it was planned"
+    title = "time planned"
     column, prefix = "created_at", "created"
 
 
@@ -118,6 +118,10 @@ class DeliveryAdmin(WholeFilterAdmin, ErrorInboxAdmin, OperatedAdmin, ReadOnlyAd
     search_fields = ("id",)
     search_help_text = "The number of a delivery, or how the invitee’s e-mail address begins."
     ordering = ("-id",)
+
+    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
+        """Return the newest first."""
+        return PlannedFilter.ordering(request, usual=self.ordering)
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         """Return the list that knows who reads it."""
@@ -220,6 +224,7 @@ class DeliveryAdmin(WholeFilterAdmin, ErrorInboxAdmin, OperatedAdmin, ReadOnlyAd
             may_ignore = self.has_operate_permission(request) and _is_open(delivery)
             context = {
                 "entry": delivery_entry(delivery),
+                "ignored_because": Discretion.of(request.user).text(delivery.acknowledged_reason),
                 "ignore_url": confirm_url(BULK, "ignore", f"pk={delivery.pk}", back=request.path)
                 if may_ignore
                 else "",

@@ -66,7 +66,7 @@ class CameFromFilter(admin.SimpleListFilter):
 class ReceivedFilter(SpanFilter):
     """When it came."""
 
-    title = "when it came"
+    title = "time it came"
     column = prefix = "received_at"
 
 
@@ -152,6 +152,10 @@ class InboundWebhookAdmin(WholeFilterAdmin, OperatedAdmin, ReadOnlyAdmin):
         name = f'attachment; filename="webhook-{webhook_id}.txt"'
         headers = {"Content-Disposition": name, "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}  # fmt: skip
         return HttpResponse(bytes(body), content_type="text/plain; charset=utf-8", headers=headers)
+
+    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
+        """Return the newest first."""
+        return ReceivedFilter.ordering(request, usual=self.ordering)
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         """Return the list that knows who reads it."""

@@ -32,6 +32,12 @@ class SpanFilter(admin.ListFilter):
         """Return the names that stand in the address."""
         return list(self.names)
 
+    @classmethod
+    def ordering(cls, request: HttpRequest, *, usual: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the order of a list: by the span's column where there is a span, whose index then finds the rows of it."""
+        has_span = any(request.GET.get(f"{cls.prefix}_{end}") for end in ("from", "to"))
+        return (f"-{cls.column}", "-id") if has_span else usual
+
     @property
     def names(self) -> tuple[str, str]:
         """Return the names that stand in the address: of the beginning and of the end."""

@@ -90,7 +90,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='delivery',
-            index=models.Index(fields=['created_at'], name='delivery_by_created'),
+            index=models.Index(fields=['created_at', 'id'], name='delivery_by_created'),
         ),
         migrations.AddIndex(
             model_name='delivery',
@@ -110,7 +110,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='inboundwebhook',
-            index=models.Index(fields=['received_at'], name='inbound_by_received'),
+            index=models.Index(fields=['received_at', 'id'], name='inbound_by_received'),
         ),
         migrations.AddIndex(
             model_name='bulkoperation',

@@ -233,7 +233,7 @@ class Delivery(models.Model):
             models.Index(fields=["settled_at"], name="delivery_by_settled"),
             models.Index(fields=["connection", "-id"], name="delivery_by_connection"),
             models.Index(fields=["rule", "-id"], name="delivery_by_rule"),
-            models.Index(fields=["created_at"], name="delivery_by_created"),
+            models.Index(fields=["created_at", "id"], name="delivery_by_created"),
             models.Index(
                 fields=["connection", "failure_class", "cause", "id", "settled_at"],
                 name="delivery_by_cause",

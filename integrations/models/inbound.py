@@ -198,7 +198,7 @@ class InboundWebhook(models.Model):
             models.Index(fields=["booking", "id"], name="inbound_by_booking"),
             models.Index(fields=["subscription", "-id"], name="inbound_by_subscription"),
             models.Index(fields=["kind", "-id"], name="inbound_by_kind"),
-            models.Index(fields=["received_at"], name="inbound_by_received"),
+            models.Index(fields=["received_at", "id"], name="inbound_by_received"),
         ]
         constraints: ClassVar = [
             models.UniqueConstraint(

@@ -12,7 +12,7 @@ from integrations.failures import Group, failed_between, grouped, newest_of
 from integrations.models import Connection, Delivery, MatchReview, Notification, NotificationChannel
 from integrations.notifications.agenda import agenda
 from integrations.notifications.days import zone_of
-from integrations.notifications.links import home, listed
+from integrations.notifications.links import caused, home, listed
 from integrations.notifications.report import Report
 
 Kind = Notification.Kind
@@ -107,4 +107,4 @@ def _failed_line(group: Group, failed: QuerySet[Delivery]) -> NoticeLine:
 def _failed_list(group: Group) -> str:
     if group.is_question:
         return listed(MatchReview, state__exact="open", connection__id__exact=group.connection_id)
-    return listed(Delivery, state__exact="failed", connection__id__exact=group.connection_id)
+    return caused(connection_id=group.connection_id, failure_class=group.failure_class, cause=group.cause)  # fmt: skip

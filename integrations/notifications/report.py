@@ -25,7 +25,7 @@ from integrations.models import (
     Rule,
     WebhookSubscription,
 )
-from integrations.notifications.links import home, listed, page
+from integrations.notifications.links import caused, home, listed, page
 from integrations.outbox import unseen_failures
 
 #: How many causes of failures are told one by one.
@@ -113,7 +113,7 @@ class Report:
         for group in shown:
             yield NoticeLine(
                 text=f"{group.count} at {names.get(group.connection_id, 'a connection')}: {group.cause}",
-                url=listed(Delivery, state__exact="failed", connection__id__exact=group.connection_id),
+                url=caused(connection_id=group.connection_id, failure_class=group.failure_class, cause=group.cause),
                 detail=group.hint, acknowledges=seen.get(group.key, ()),
             )  # fmt: skip
         if len(groups) > _MOST_CAUSES:

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.db import transaction
 
-from integrations import bulk
+from integrations import bulk, tasks
 from integrations.bulk import working
 from integrations.models import BulkOperation, Delivery, InboundWebhook
 from tests.factories import NOW, DeliveryFactory, InboundWebhookFactory, RuleFactory
@@ -80,6 +80,16 @@ def test_many_are_done_slice_by_slice_and_their_connections_woken_each_time():
         5,
     )
     assert set(Delivery.objects.values_list("result", flat=True)) == {"Retried by ann."}
+
+
+def test_the_task_carries_out_what_waits():
+    _fail(3)
+    operation = _start()
+
+    tasks.drain_bulk()
+
+    operation.refresh_from_db()
+    assert (operation.state, operation.changed, bulk.has_due(now=LATER)) == ("done", 3, False)
 
 
 def test_what_fits_later_is_left_alone():
