@@ -17,13 +17,13 @@ from django.views.decorators.http import require_POST
 
 from bookings.browsing import ReadOnlyAdmin, display
 from bookings.discretion import Discretion
-from bookings.filters import ChoiceFilter
-from bookings.models import BookingEvent, Invitee
+from bookings.models import Invitee
 from integrations import deliver, holds, outbox, tasks
 from integrations.admin.bulk_confirm import WholeFilterAdmin, confirm_url
+from integrations.admin.delivery_filters import EventKindFilter, FailureFilter, PlannedFilter
+from integrations.admin.discreet_list import DiscreetChangeList
 from integrations.admin.error_inbox import BULK, ErrorInboxAdmin
 from integrations.admin.operations import OperatedAdmin, Operation
-from integrations.admin.span import SpanFilter
 from integrations.admin.words import TONES, booking_link, short
 from integrations.models import Delivery
 from integrations.timeline import delivery_entry
@@ -36,52 +36,6 @@ _ENDINGS = {
     State.WAITING: "would have to wait",
     State.FAILED: "would fail",
 }
-
-
-class FailureFilter(ChoiceFilter):
-    """Which failures still need a person; the lists' numbers lead here."""
-
-    title = "failure"
-    parameter_name = "failed"
-    choices_offered = [("unseen", "failed, not acknowledged"), ("seen", "acknowledged")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Keep the failures that were not acknowledged, or those that were."""
-        if self.value() not in {"unseen", "seen"}:
-            return queryset
-        return queryset.filter(state=State.FAILED, acknowledged_at__isnull=self.value() == "unseen")
-
-
-class EventKindFilter(ChoiceFilter):
-    """What happened."""
-
-    title = "event"
-    parameter_name = "kind"
-    choices_offered = [(kind.value, kind.label.capitalize()) for kind in BookingEvent.Kind]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Keep the deliveries of the chosen kind of event."""
-        return queryset.filter(event__kind=self.value()) if self.value() else queryset
-
-
-class PlannedFilter(SpanFilter):
-    """When it was planned."""
-
-    title = "time planned"
-    column, prefix = "created_at", "created"
-
-
-class DeliveryChangeList(ChangeList):
-    """Tell each row of a page what its reader may see."""
-
-    def get_results(self, request: HttpRequest) -> None:
-        """Give the rows the reader's discretion."""
-        super().get_results(request)
-        rows: list[Any] = list(self.result_list)
-        discretion = Discretion.of(request.user)
-        for row in rows:
-            row.discretion = discretion
-        self.result_list = rows
 
 
 @admin.register(Delivery)
@@ -125,7 +79,7 @@ class DeliveryAdmin(WholeFilterAdmin, ErrorInboxAdmin, OperatedAdmin, ReadOnlyAd
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         """Return the list that knows who reads it."""
-        return DeliveryChangeList
+        return DiscreetChangeList
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
         """Return the deliveries without the source's JSON."""

@@ -19,6 +19,7 @@ from integrations.admin.choosing import DeliveryForm, problems, query_of
 from integrations.admin.mending import ADVICE, Mend, mend
 from integrations.failures import Group, grouped
 from integrations.models import Delivery
+from integrations.notifications.links import cause_path
 
 #: What the inbox shows unless asked otherwise: what needs a person.
 _OPEN = bulk.DeliveryChoice(acknowledged=False, latest=True)
@@ -66,8 +67,7 @@ def inbox_url() -> str:
 
 def cause_url(*, connection_id: int, failure_class: str, cause: str) -> str:
     """Return the address of the failures of one cause that need a person."""
-    choice = replace(_OPEN, connection=connection_id, failure_class=failure_class, cause=cause)
-    return f"{reverse(f'admin:{_CAUSE}')}?{query_of(choice)}"
+    return cause_path(connection_id=connection_id, failure_class=failure_class, cause=cause)
 
 
 class ErrorInboxAdmin(ModelAdmin):

@@ -16,6 +16,7 @@ from bookings.filters import ChoiceFilter
 from integrations import bulk, inbox, tasks
 from integrations.admin.bulk_confirm import WholeFilterAdmin, confirm
 from integrations.admin.choosing import WebhookForm
+from integrations.admin.discreet_list import DiscreetChangeList
 from integrations.admin.inbound_page import booking_name, page
 from integrations.admin.operations import OperatedAdmin, Operation
 from integrations.admin.span import SpanFilter
@@ -68,19 +69,6 @@ class ReceivedFilter(SpanFilter):
 
     title = "time it came"
     column = prefix = "received_at"
-
-
-class InboundChangeList(ChangeList):
-    """Tell each row of a page what its reader may see."""
-
-    def get_results(self, request: HttpRequest) -> None:
-        """Give the rows the reader's discretion."""
-        super().get_results(request)
-        rows: list[Any] = list(self.result_list)
-        discretion = Discretion.of(request.user)
-        for row in rows:
-            row.discretion = discretion
-        self.result_list = rows
 
 
 @admin.register(InboundWebhook)
@@ -159,7 +147,7 @@ class InboundWebhookAdmin(WholeFilterAdmin, OperatedAdmin, ReadOnlyAdmin):
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         """Return the list that knows who reads it."""
-        return InboundChangeList
+        return DiscreetChangeList
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[InboundWebhook]:
         """Return the webhooks without their bodies, which only their own page shows."""

@@ -27,8 +27,13 @@ def listed(model: type[Model], **query: object) -> str:
 
 def caused(*, connection_id: int, failure_class: str, cause: str) -> str:
     """Return the address of the failures of one cause, in the error inbox."""
+    return _public(cause_path(connection_id=connection_id, failure_class=failure_class, cause=cause))  # fmt: skip
+
+
+def cause_path(*, connection_id: int, failure_class: str, cause: str) -> str:
+    """Return the same within our own pages; the cause, which may name somebody, stands there as its digest."""
     query = {"seen": "no", "connection": connection_id, "failure_class": failure_class, "cause": digest_of(cause)}  # fmt: skip
-    return _public(f"{reverse('admin:integrations_delivery_cause')}?{urlencode(query)}")
+    return f"{reverse('admin:integrations_delivery_cause')}?{urlencode(query)}"
 
 
 def _public(path: str) -> str:
