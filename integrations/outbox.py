@@ -20,6 +20,7 @@ from django.db.models import BooleanField, Case, Exists, F, OuterRef, Q, QuerySe
 
 from bookings.models import BookingEvent
 from integrations import holds
+from integrations.causes import cause_of
 from integrations.models import Connection, Delivery, DeliveryAttempt, Rule
 
 logger = logging.getLogger(__name__)
@@ -302,6 +303,7 @@ def settle(
         result=settlement.result,
         error=settlement.error,
         hint=settlement.hint,
+        cause=cause_of(settlement.error) if settlement.state == State.FAILED else "",
         settled_at=now if ends else None,
     )
     if not settled:
@@ -380,8 +382,9 @@ def retry(
             action=rule.action, options=rule.options, connection=rule.connection_id
         )
     count = again.update(
-        state=State.WAITING, failure_class="", retry_count=0, settled_at=None,
-        acknowledged_at=None, acknowledged_by="", result=f"Retried by {by}.", **holds.at_once(now),
+        state=State.WAITING, failure_class="", cause="", retry_count=0, settled_at=None,
+        acknowledged_at=None, acknowledged_by="", acknowledged_reason="", result=f"Retried by {by}.",
+        **holds.at_once(now),
     )  # fmt: skip
     later = Q(not_before__gt=now) | Q(held_until__gt=now)
     hurried = deliveries.filter(later, state=State.WAITING).update(**holds.at_once(now))
@@ -389,13 +392,13 @@ def retry(
     return count + hurried
 
 
-def acknowledge(deliveries: QuerySet[Delivery], *, by: str, now: datetime) -> int:
+def acknowledge(deliveries: QuerySet[Delivery], *, by: str, now: datetime, reason: str = "") -> int:
     """Note that a person has seen these failures, so that nobody is told of them again; return how many.
 
-    Only what failed, and was not acknowledged before, can be. A retry forgets it.
+    Only what failed, and was not acknowledged before, can be. A retry forgets it. `reason` says why nothing is done.
     """
     failed = deliveries.filter(state=State.FAILED, acknowledged_at=None)
-    count = failed.update(acknowledged_at=now, acknowledged_by=by)
+    count = failed.update(acknowledged_at=now, acknowledged_by=by, acknowledged_reason=reason)
     logger.info("Deliveries acknowledged: count=%s", count)
     return count
 
@@ -409,8 +412,8 @@ def repeat(delivery: Delivery, *, now: datetime, reason: str) -> bool:
         Delivery.objects.filter(pk=delivery.pk)
         .exclude(state__in=Delivery.UNSETTLED)
         .update(
-            state=State.WAITING, failure_class="", retry_count=0, settled_at=None, acknowledged_at=None,
-            acknowledged_by="", result=reason, error="", hint="", can_wait=True,
+            state=State.WAITING, failure_class="", cause="", retry_count=0, settled_at=None, acknowledged_at=None,
+            acknowledged_by="", acknowledged_reason="", result=reason, error="", hint="", can_wait=True,
             **{**holds.at_once(now), "held_until": now},
         )
     )  # fmt: skip
@@ -423,8 +426,8 @@ def fail_settled(delivery: Delivery, *, now: datetime, error: str, hint: str, st
     """
     settled = Delivery.objects.filter(pk=delivery.pk).exclude(state__in=Delivery.UNSETTLED)
     failed = settled.update(
-        state=State.FAILED, failure_class=Delivery.FailureClass.PERMANENT, error=error, hint=hint, settled_at=now,
-        attempt_count=F("attempt_count") + 1,
+        state=State.FAILED, failure_class=Delivery.FailureClass.PERMANENT, error=error, hint=hint,
+        cause=cause_of(error), settled_at=now, attempt_count=F("attempt_count") + 1,
     )  # fmt: skip
     if not failed:
         return False
@@ -444,7 +447,9 @@ def latest_deliveries() -> QuerySet[Delivery]:
         rule=OuterRef("rule"),
         id__gt=OuterRef("id"),
     )
-    return Delivery.objects.filter(~Exists(later))
+    # As in `_first_of_chain`: as a plain condition PostgreSQL joins the few that failed with all deliveries there are.
+    replaced = Case(When(Exists(later), then=True), default=False, output_field=BooleanField())
+    return Delivery.objects.alias(replaced=replaced).filter(replaced=False)
 
 
 def waiting_connections(*, now: datetime) -> list[int]:

@@ -14,6 +14,7 @@ from integrations import (
     allowance,
     backfill,
     breaker,
+    bulk,
     drift,
     erasure,
     health,
@@ -78,6 +79,19 @@ def nudge_notifications() -> bool:
 def nudge_erasure() -> bool:
     """Wake a worker for the people who are to be erased."""
     return nudge("erasure", drain_erasure)
+
+
+def nudge_bulk() -> bool:
+    """Wake a worker for what is to be done to many rows."""
+    return nudge("bulk", drain_bulk)
+
+
+def wake_after(did: bulk.Did) -> None:
+    """Wake whoever goes on with what was done to many rows."""
+    for connection_id in did.connections:
+        nudge_connection(connection_id)
+    if did.inbox:
+        nudge_inbox()
 
 
 @task_prerun.connect
@@ -174,6 +188,15 @@ def drain_erasure() -> int:
 
 
 @shared_task
+def drain_bulk() -> None:
+    """Work on what is to be done to many rows."""
+    answer("bulk")
+    bulk.drain(until=_deadline(), clock=timezone.now, wake=wake_after)
+    if bulk.has_due(now=timezone.now()):
+        nudge_bulk()
+
+
+@shared_task
 def sweep() -> None:
     """Find what no nudge announced: received webhooks, due deliveries and refetches, leases of dead workers."""
     now = timezone.now()
@@ -190,6 +213,8 @@ def sweep() -> None:
         nudge_interactions()
     if erasure.has_waiting():
         nudge_erasure()
+    if bulk.has_due(now=now):
+        nudge_bulk()
     for connection_id in set(backfill.due(now=now).values_list("connection_id", flat=True)):
         nudge_backfill(connection_id)
     for connection_id in drift.due(now=now).values_list("connection_id", flat=True):

@@ -35,6 +35,7 @@ from bookings.models import (
     Status,
 )
 from integrations import vault
+from integrations.causes import cause_of
 from integrations.models import (
     BackfillFinding,
     BackfillRun,
@@ -302,6 +303,9 @@ class DeliveryFactory(DjangoModelFactory[Delivery]):
     chain = SelfAttribute("event.chain")
     serial_key = Sequence(lambda n: f"person {n}")
     action = SelfAttribute("rule.action")
+    state = Delivery.State.WAITING
+    error = ""
+    cause = LazyAttribute(lambda o: cause_of(o.error) if o.state == Delivery.State.FAILED else "")
     not_before = NOW
     created_at = NOW
 

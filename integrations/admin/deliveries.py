@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
@@ -16,8 +17,11 @@ from django.views.decorators.http import require_POST
 from bookings.browsing import ReadOnlyAdmin, display
 from bookings.covering import cover
 from bookings.discretion import Discretion
-from bookings.filters import ChoiceFilter
+from bookings.models import Invitee
 from integrations import deliver, holds, outbox, tasks
+from integrations.admin.bulk_confirm import WholeFilterAdmin, confirm_url
+from integrations.admin.delivery_filters import EventKindFilter, FailureFilter, PlannedFilter
+from integrations.admin.error_inbox import BULK, ErrorInboxAdmin
 from integrations.admin.operations import OperatedAdmin, Operation
 from integrations.admin.sight import sight
 from integrations.admin.words import TONES, booking_link, short
@@ -34,22 +38,8 @@ _ENDINGS = {
 }
 
 
-class FailureFilter(ChoiceFilter):
-    """Which failures still need a person; the lists' numbers lead here."""
-
-    title = "failure"
-    parameter_name = "failed"
-    choices_offered = [("unseen", "failed, not acknowledged"), ("seen", "acknowledged")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Keep the failures that were not acknowledged, or those that were."""
-        if self.value() not in {"unseen", "seen"}:
-            return queryset
-        return queryset.filter(state=State.FAILED, acknowledged_at__isnull=self.value() == "unseen")
-
-
 @admin.register(Delivery)
-class DeliveryAdmin(OperatedAdmin, ReadOnlyAdmin):
+class DeliveryAdmin(WholeFilterAdmin, ErrorInboxAdmin, OperatedAdmin, ReadOnlyAdmin):
     """Every delivery, newest first."""
 
     operations = (
@@ -57,7 +47,14 @@ class DeliveryAdmin(OperatedAdmin, ReadOnlyAdmin):
         Operation(name="acknowledge", label="Acknowledge", icon="visibility"),
         Operation(name="dry_run", label="Dry run", icon="science"),
     )
-    actions = ("retry", "acknowledge")
+    actions = ("retry", "acknowledge", "ignore")
+    bulk_route = BULK
+    bulk_kinds = (("retry", "replay"), ("ignore", "visibility_off"))
+    bulk_names = {
+        "state__exact": "state", "failed": "seen", "failure_class__exact": "failure_class",
+        "connection__id__exact": "connection", "rule__id__exact": "rule", "kind": "kind",
+        "created_from": "created_from", "created_to": "created_to",
+    }  # fmt: skip
     list_display = (
         "created",
         "kind",
@@ -68,9 +65,16 @@ class DeliveryAdmin(OperatedAdmin, ReadOnlyAdmin):
         "attempt_count",
         "trouble",
     )
-    list_filter = ("state", FailureFilter, "failure_class", "connection")
-    search_fields = ("=id", "chain__email_folded__startswith", "error")
+    list_filter = (
+        "state", FailureFilter, "failure_class", "connection", "rule", EventKindFilter, PlannedFilter,
+    )  # fmt: skip
+    search_fields = ("id",)
+    search_help_text = "The number of a delivery, or how the invitee’s e-mail address begins."
     ordering = ("-id",)
+
+    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
+        """Return the newest first."""
+        return PlannedFilter.ordering(request, usual=self.ordering)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
         """Return the deliveries with what their lines and pages name."""
@@ -79,9 +83,27 @@ class DeliveryAdmin(OperatedAdmin, ReadOnlyAdmin):
             "event__booking__event_type", "event__invitee", "chain", "connection", "rule", "waits_for"
         ).defer("event__booking__raw", "event__booking__event_type__raw", "event__invitee__raw", "chain__raw")  # fmt: skip
 
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Delivery], search_term: str
+    ) -> tuple[QuerySet[Delivery], bool]:
+        """Find by number, or by the invitee's address for who may see it: both by an index."""
+        term = search_term.strip().removeprefix("#").casefold()
+        if not term:
+            return queryset, False
+        if term.isdecimal():
+            return queryset.filter(pk=int(term)), False
+        if not Discretion.of(request.user).is_clear:
+            return queryset.none(), False
+        people = Invitee.objects.filter(email_folded__startswith=term).order_by()
+        return queryset.filter(chain__in=people.values("chain")), False
+
     @admin.action(description="Retry", permissions=["operate"])
-    def retry(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> None:
-        """Send failed and skipped deliveries again, and wake their connections."""
+    def retry(
+        self, request: HttpRequest, queryset: QuerySet[Delivery]
+    ) -> HttpResponseRedirect | None:
+        """Send failed and skipped deliveries again, and wake their connections; all of a list is asked for first."""
+        if whole := self.whole_list(request, "retry"):
+            return whole
         rows = list(queryset)
         chosen = Delivery.objects.filter(pk__in=[row.pk for row in rows])
         count = outbox.retry(chosen, now=timezone.now(), by=request.user.get_username())
@@ -89,19 +111,37 @@ class DeliveryAdmin(OperatedAdmin, ReadOnlyAdmin):
         for connection_id in set(chosen.values_list("connection_id", flat=True)):
             tasks.nudge_connection(connection_id)
         _say(request, count, asked=len(rows))
+        return None
+
+    @admin.action(description="Ignore, with a reason", permissions=["operate"])
+    def ignore(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> HttpResponseRedirect:
+        """Ask why nothing is done about these failures."""
+        if whole := self.whole_list(request, "ignore"):
+            return whole
+        query = urlencode(
+            {"pk": list(queryset.values_list("pk", flat=True)), "chosen": 1}, doseq=True
+        )
+        return HttpResponseRedirect(
+            confirm_url(BULK, "ignore", query, back=request.get_full_path())
+        )
 
     @admin.action(description="Acknowledge", permissions=["operate"])
-    def acknowledge(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> None:
+    def acknowledge(
+        self, request: HttpRequest, queryset: QuerySet[Delivery]
+    ) -> HttpResponseRedirect | None:
         """Note that these failures were seen: they count no more among what needs a person."""
+        if whole := self.whole_list(request, "ignore"):
+            return whole
         rows = list(queryset)
         chosen = Delivery.objects.filter(pk__in=[row.pk for row in rows])
         by = request.user.get_username()
         count = outbox.acknowledge(chosen, by=by, now=timezone.now())
         if not count:
             messages.warning(request, "Nothing to acknowledge: only failed deliveries can be.")
-            return
+            return None
         self.log(request, rows, "Acknowledged.")
         messages.success(request, f"{count} acknowledged; a retry brings them back.")
+        return None
 
     def get_urls(self) -> list[URLPattern]:
         """Add the page of a dry run, which the button POSTs to: it asks the provider."""
@@ -132,7 +172,15 @@ class DeliveryAdmin(OperatedAdmin, ReadOnlyAdmin):
     ) -> HttpResponse:
         """Show a delivery with its attempts and what to do about a failure."""
         delivery = self.get_object(request, object_id)
-        context = _page(delivery, request) if delivery else {}
+        context: dict[str, Any] = {}
+        if delivery is not None:
+            may_ignore = self.has_operate_permission(request) and _is_open(delivery)
+            context = {
+                **_page(delivery, request),
+                "ignore_url": confirm_url(BULK, "ignore", f"pk={delivery.pk}", back=request.path)
+                if may_ignore
+                else "",
+            }
         return super().change_view(
             request, object_id, form_url, {**context, **(extra_context or {})}
         )
@@ -140,7 +188,7 @@ class DeliveryAdmin(OperatedAdmin, ReadOnlyAdmin):
     def offered(self, row: Delivery) -> Iterable[Operation]:
         """Offer a retry where there is something to retry, and to look before."""
         retry, acknowledge, dry_run = self.operations
-        if row.state == State.FAILED and row.acknowledged_at is None:
+        if _is_open(row):
             return (retry, acknowledge, dry_run)
         return (retry, dry_run) if row.state in {State.FAILED, State.SKIPPED} else (dry_run,)
 
@@ -155,7 +203,7 @@ class DeliveryAdmin(OperatedAdmin, ReadOnlyAdmin):
         return delivery.event.get_kind_display()
 
     @display(description="booking")
-    def booking(self, delivery: Delivery) -> str:
+    def booking(self, delivery: Any) -> str:
         """Link to the booking's page, where the whole story is."""
         return booking_link(delivery.event.booking, text=str(delivery.chain))
 
@@ -169,6 +217,10 @@ class DeliveryAdmin(OperatedAdmin, ReadOnlyAdmin):
         """Show why it waits on purpose, the error with its hint at hand, or what was done."""
         told = holds.explain(delivery, now=timezone.now()) or delivery.error or delivery.result
         return format_html('<span title="{}">{}</span>', delivery.hint, short(told))
+
+
+def _is_open(delivery: Delivery) -> bool:
+    return delivery.state == State.FAILED and delivery.acknowledged_at is None
 
 
 def _page(delivery: Delivery, request: HttpRequest) -> dict[str, Any]:

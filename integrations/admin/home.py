@@ -21,6 +21,7 @@ from bookings.counting import counted
 from bookings.discretion import Discretion
 from bookings.models import Booking
 from integrations import overview
+from integrations.admin.error_inbox import cause_url
 from integrations.admin.home_charts import booking_chart, delivery_chart
 from integrations.admin.navigation import list_url, may_see
 from integrations.admin.providers import get_provider
@@ -76,16 +77,6 @@ def home(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
 def status(request: HttpRequest) -> HttpResponse:
     """Show the part of the first page that changes."""
     return TemplateResponse(request, "admin/calsync/home/status.html", _status(request, now=timezone.now()))  # fmt: skip
-
-
-def cause_url(*, connection_id: int, failure_class: str, cause: str) -> str:
-    """Return where the failures of one cause are listed."""
-    query = {
-        "failed": "unseen",
-        "failure_class__exact": failure_class,
-        "connection__id__exact": connection_id,
-    }
-    return f"{list_url(_label(Delivery))}?{urlencode(query)}"
 
 
 def _status(request: HttpRequest, *, now: datetime) -> dict[str, Any]:

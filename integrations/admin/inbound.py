@@ -1,21 +1,26 @@
-"""Inbound webhooks: what came in, byte for byte, and processing it again."""
+"""Inbound webhooks: what came in, byte for byte, what it became, and processing it again."""
 
 from typing import Any
 
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
 from bookings.browsing import ReadOnlyAdmin, display
-from bookings.covering import cover_all
 from bookings.discretion import Discretion
 from bookings.filters import ChoiceFilter
-from bookings.models import BookingEvent
-from integrations import inbox, tasks
+from integrations import bulk, inbox, tasks
+from integrations.admin.bulk_confirm import WholeFilterAdmin, confirm
+from integrations.admin.choosing import WebhookForm
+from integrations.admin.inbound_page import page
 from integrations.admin.operations import OperatedAdmin, Operation
+from integrations.admin.span import SpanFilter
 from integrations.admin.words import TONES, booking_link, short
-from integrations.models import InboundWebhook
+from integrations.bulk.choosing import subscriptions_of
+from integrations.models import Connection, InboundWebhook
 
 KINDS = (
     "invitee.created",
@@ -24,6 +29,8 @@ KINDS = (
     "invitee_no_show.deleted",
     "routing_form_submission.created",
 )
+
+_BULK = "integrations_inboundwebhook_bulk"
 
 
 class KindFilter(ChoiceFilter):
@@ -38,20 +45,55 @@ class KindFilter(ChoiceFilter):
         return queryset.filter(kind=self.value()) if self.value() else queryset
 
 
+class CameFromFilter(admin.SimpleListFilter):
+    """Whose subscription it came through."""
+
+    title = "connection"
+    parameter_name = "connection"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Return the connections that have subscriptions."""
+        rows = Connection.objects.filter(subscriptions__isnull=False).distinct()
+        return [(str(row.pk), str(row)) for row in rows]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Keep what came through the connection's subscriptions."""
+        chosen = self.value() or ""
+        return queryset.filter(subscription__in=subscriptions_of(int(chosen))) if chosen.isdecimal() else queryset  # fmt: skip
+
+
+class ReceivedFilter(SpanFilter):
+    """When it came."""
+
+    title = "time it came"
+    column = prefix = "received_at"
+
+
 @admin.register(InboundWebhook)
-class InboundWebhookAdmin(OperatedAdmin, ReadOnlyAdmin):
+class InboundWebhookAdmin(WholeFilterAdmin, OperatedAdmin, ReadOnlyAdmin):
     """Every verified webhook, newest first."""
 
     operations = (Operation(name="process_again", label="Process again", icon="replay"),)
     actions = ("process_again",)
+    bulk_route = _BULK
+    bulk_kinds = (("replay", "replay"),)
+    bulk_names = {
+        "state__exact": "state", "kind": "kind", "connection": "connection",
+        "received_at_from": "received_from", "received_at_to": "received_to",
+    }  # fmt: skip
     list_display = ("received", "kind", "badge", "what_became", "about", "times_seen", "came_from")
-    list_filter = ("state", KindFilter, "subscription__connection")
-    search_fields = ("=id", "kind", "outcome")
+    list_filter = ("state", KindFilter, CameFromFilter, ReceivedFilter)
+    search_fields = ("id",)
+    search_help_text = "The number of a webhook."
     ordering = ("-id",)
 
     @admin.action(description="Process again", permissions=["operate"])
-    def process_again(self, request: HttpRequest, queryset: QuerySet[InboundWebhook]) -> None:
-        """Make webhooks received again, as if they had just come, and wake the inbox."""
+    def process_again(
+        self, request: HttpRequest, queryset: QuerySet[InboundWebhook]
+    ) -> HttpResponseRedirect | None:
+        """Make webhooks received again, as if they had just come; all of a list is asked for first."""
+        if whole := self.whole_list(request, "replay"):
+            return whole
         rows = list(queryset.defer("body"))
         count = inbox.replay(
             InboundWebhook.objects.filter(pk__in=[row.pk for row in rows]), now=timezone.now()
@@ -63,7 +105,42 @@ class InboundWebhookAdmin(OperatedAdmin, ReadOnlyAdmin):
                 request, f"{count} webhook{'s' * (count > 1)} will be processed again now."
             )
         else:
-            messages.info(request, "Nothing to do: it is about to be processed anyway.")
+            messages.info(request, "Nothing to do: it waits to be processed anyway, or its body was erased.")  # fmt: skip
+        return None
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the page that asks before many are processed again, and a body's download."""
+        wrap = self.admin_site.admin_view
+        return [
+            path("bulk/<slug:kind>/", wrap(self.bulk_view), name=_BULK),
+            path("<int:webhook_id>/body/", wrap(self.body_view), name="integrations_inboundwebhook_body"),
+            *super().get_urls(),
+        ]  # fmt: skip
+
+    def bulk_view(self, request: HttpRequest, kind: str) -> HttpResponse:
+        """Ask before many webhooks are processed again, or do it."""
+        known = bulk.KINDS.get(kind)
+        if known is None or known.model is not InboundWebhook:
+            raise Http404
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        fallback = reverse("admin:integrations_inboundwebhook_changelist")
+        return confirm(request, known, form=WebhookForm(request.GET), site=self.admin_site, fallback=fallback)  # fmt: skip
+
+    def body_view(self, request: HttpRequest, webhook_id: int) -> HttpResponse:
+        """Return a body's bytes as they came, as a file that no browser shows as a page."""
+        if not (self.has_view_permission(request) and Discretion.of(request.user).is_clear):
+            raise PermissionDenied
+        body = InboundWebhook.objects.filter(pk=webhook_id).values_list("body", flat=True).first()
+        if not body:
+            raise Http404
+        name = f'attachment; filename="webhook-{webhook_id}.txt"'
+        headers = {"Content-Disposition": name, "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}  # fmt: skip
+        return HttpResponse(bytes(body), content_type="text/plain; charset=utf-8", headers=headers)
+
+    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
+        """Return the newest first."""
+        return ReceivedFilter.ordering(request, usual=self.ordering)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[InboundWebhook]:
         """Return the webhooks without their bodies, which only their own page shows."""
@@ -71,18 +148,25 @@ class InboundWebhookAdmin(OperatedAdmin, ReadOnlyAdmin):
         named = rows.select_related("booking__event_type", "subscription__connection")
         return named.defer("body", "booking__raw", "booking__event_type__raw")
 
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[InboundWebhook], search_term: str
+    ) -> tuple[QuerySet[InboundWebhook], bool]:
+        """Find by number; the filters find the rest by their indexes."""
+        term = search_term.strip().removeprefix("#")
+        if not term:
+            return queryset, False
+        return (queryset.filter(pk=int(term)) if term.isdecimal() else queryset.none()), False
+
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
-        """Show a webhook with its body and the events it caused."""
-        events = BookingEvent.objects.filter(
-            cause=BookingEvent.Cause.WEBHOOK,
-            cause_id=int(object_id) if object_id.isdigit() else None,
+        """Show a webhook with its body and what it became."""
+        row = self.get_object(request, object_id)
+        context = page(row, discretion=Discretion.of(request.user)) if row else {}
+        costs = bulk.KINDS["replay"].costs
+        return super().change_view(
+            request, object_id, form_url, {**context, "costs": costs, **(extra_context or {})}
         )
-        named = events.select_related("booking__event_type", "invitee")
-        shown = cover_all(named, Discretion.of(request.user))
-        context = {"events": shown, **(extra_context or {})}
-        return super().change_view(request, object_id, form_url, context)
 
     @display(description="received", ordering="id")
     def received(self, webhook: InboundWebhook) -> str:
@@ -95,12 +179,12 @@ class InboundWebhookAdmin(OperatedAdmin, ReadOnlyAdmin):
         return webhook.state, webhook.get_state_display()
 
     @display(description="what it became")
-    def what_became(self, webhook: InboundWebhook) -> str:
+    def what_became(self, webhook: Any) -> str:
         """Show what it became, or why it became nothing."""
         return short(webhook.outcome)
 
     @display(description="booking")
-    def about(self, webhook: InboundWebhook) -> str:
+    def about(self, webhook: Any) -> str:
         """Link to the booking it is about."""
         return booking_link(webhook.booking)
 

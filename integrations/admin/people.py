@@ -67,7 +67,7 @@ def _body(_discretion: Discretion, _value: Any) -> bytes:
 
 
 register(Connection, profile=_profile, state_reason=_TEXT, last_error=_TEXT)
-register(Delivery, result=_TEXT, error=_TEXT)
+register(Delivery, result=_TEXT, error=_TEXT, hint=_TEXT, cause=_TEXT, acknowledged_reason=_TEXT)
 register(DeliveryAttempt, error=_TEXT, steps=labelled("name"), exchanges=_none, changes=leaves)
 register(InboundWebhook, body=_body, headers=leaves, error=_TEXT, outcome=_TEXT)
 register(

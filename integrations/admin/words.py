@@ -11,7 +11,7 @@ from bookings.models import Booking
 #: Badge colours by state, for every model here.
 TONES: Mapping[str, str] = {
     "healthy": "success", "delivered": "success", "processed": "success", "active": "success", "done": "success",
-    "waiting": "info", "sending": "info", "received": "info", "running": "info",
+    "waiting": "info", "stopping": "warning", "sending": "info", "received": "info", "running": "info",
     "degraded": "warning", "refused": "warning", "paused": "warning", "partial": "warning", "stopped": "warning",
     "failed": "danger", "disabled": "danger", "missing": "danger",
     "skipped": "default", "duplicate": "default", "ignored": "default",
@@ -31,6 +31,13 @@ def booking_link(booking: Booking | None, *, text: str = "") -> str:
 def short(text: str) -> str:
     """Cut a text to what a list's cell can hold."""
     return Truncator(text).chars(90)
+
+
+def many(number: int, thing: str, *, cap: int = 0) -> str:
+    """Say how many there are: "1 delivery", "1,240 deliveries"; at the `cap`, where counting ends, "1,000+"."""
+    plural = f"{thing.removesuffix('y')}ies" if thing.endswith("y") else f"{thing}s"
+    more = "+" if cap and number >= cap else ""
+    return f"{number:,}{more} {thing if number == 1 else plural}"
 
 
 def duration(seconds: float) -> str:

@@ -19,6 +19,7 @@ from bookings.personal import ERASED, Wording
 from integrations import holds
 from integrations.erasure.subject import Circle
 from integrations.models import (
+    BulkOperation,
     Delivery,
     DeliveryAttempt,
     DriftFinding,
@@ -29,7 +30,9 @@ from integrations.models import (
 
 #: Facts of an event's changes that are always the invitee's own.
 _PERSONAL_CHANGES = frozenset(Invitee.PERSONAL)
-#: What a notification may hold of an error that names the person.
+#: What a delivery may hold of an error that names the person, and the digest of their address.
+_SAID_OF_DELIVERY = ("result", "error", "hint", "cause", "acknowledged_reason", "serial_key")
+#: What a notification may.
 _TOLD = ("content", "exchanges", "steps", "result", "error", "hint")
 
 
@@ -61,6 +64,7 @@ def erase(circle: Circle, *, reason: str, now: datetime) -> Counter[str]:
     )
     scrub_records(circle.records(), circle.wording)
     _scrub_notifications(circle)
+    _scrub_operations(circle)
     DriftFinding.objects.filter(chain__in=circle.chains).delete()
     _scrub_refetches(circle)
     _scrub_event_types(circle)
@@ -118,8 +122,10 @@ def _erase_deliveries(circle: Circle, *, reason: str) -> int:
     for row in deliveries:
         row.result = row.result if row.result == reason else _erased(row.result)
         row.error, row.hint = _erased(row.error), _erased(row.hint)
+        row.cause = _erased(row.cause)
+        row.acknowledged_reason = _erased(row.acknowledged_reason)
         row.serial_key = f"chain {row.chain_id}"
-    Delivery.objects.bulk_update(deliveries, ["result", "error", "hint", "serial_key"])
+    Delivery.objects.bulk_update(deliveries, _SAID_OF_DELIVERY)
     return len(deliveries)
 
 
@@ -205,6 +211,15 @@ def _scrub_notifications(circle: Circle) -> None:
         scrubbed = {name: circle.wording.scrub(value) for name, value in told.items()}
         if scrubbed != told:
             Notification.objects.filter(pk=row.pk).update(**scrubbed)
+
+
+def _scrub_operations(circle: Circle) -> None:
+    """Take the person out of the causes by which failures were chosen, and of the reasons staff gave."""
+    for row in BulkOperation.objects.order_by().iterator():
+        told = {"choice": row.choice, "options": row.options, "error": row.error}
+        scrubbed = {name: circle.wording.scrub(value) for name, value in told.items()}
+        if scrubbed != told:
+            BulkOperation.objects.filter(pk=row.pk).update(**scrubbed)
 
 
 def _scrub_refetches(circle: Circle) -> None:

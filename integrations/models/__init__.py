@@ -1,6 +1,7 @@
 """The rows between the doors: connections, what came in, what is to go out, what was done."""
 
 from integrations.models.backfill import BackfillFinding, BackfillProblem, BackfillRun
+from integrations.models.bulk import BulkOperation
 from integrations.models.connection import (
     Account,
     Connection,
@@ -26,6 +27,7 @@ __all__ = [
     "BackfillFinding",
     "BackfillProblem",
     "BackfillRun",
+    "BulkOperation",
     "Connection",
     "Delivery",
     "DeliveryAttempt",

@@ -9,6 +9,7 @@ from django.db.models import Q
 from django.db.models.functions import Coalesce
 
 from bookings.models import BookingEvent
+from integrations.causes import LONGEST_CAUSE
 from integrations.models.connection import Connection
 
 #: The longest that a rule may hold what it planned, seconds.
@@ -17,6 +18,8 @@ LONGEST_HOLD = 3600
 WAITS_AT_MOST = 120
 #: How many rules may wait for each other in a row.
 MOST_WAITS = 10
+#: Characters of the reason for which a failure is ignored.
+LONGEST_REASON = 300
 
 
 class Rule(models.Model):
@@ -151,8 +154,12 @@ class Delivery(models.Model):
     UNSETTLED: ClassVar = (State.WAITING, State.SENDING)
 
     event = models.ForeignKey(BookingEvent, on_delete=models.CASCADE, related_name="deliveries")
-    rule = models.ForeignKey(Rule, null=True, on_delete=models.SET_NULL, related_name="deliveries")
-    connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="deliveries")
+    rule = models.ForeignKey(
+        Rule, null=True, on_delete=models.SET_NULL, related_name="deliveries", db_index=False
+    )
+    connection = models.ForeignKey(
+        Connection, on_delete=models.PROTECT, related_name="deliveries", db_index=False
+    )
     chain = models.ForeignKey(
         "bookings.Invitee", on_delete=models.CASCADE, related_name="deliveries"
     )
@@ -185,12 +192,19 @@ class Delivery(models.Model):
     result = models.TextField(blank=True, help_text="What was done, or why nothing was.")
     error = models.TextField(blank=True)
     hint = models.TextField(blank=True)
+    cause = models.CharField(
+        max_length=LONGEST_CAUSE, blank=True, editable=False,
+        help_text="What the failure has in common with others: the error without what tells one meeting from another.",
+    )  # fmt: skip
     created_at = models.DateTimeField()
     settled_at = models.DateTimeField(null=True, blank=True)
     acknowledged_at = models.DateTimeField(
         null=True, blank=True, help_text="When a person said that they have seen the failure."
     )
     acknowledged_by = models.CharField(max_length=150, blank=True)
+    acknowledged_reason = models.CharField(
+        max_length=LONGEST_REASON, blank=True, help_text="Why nothing is done about the failure."
+    )
 
     class Meta:
         verbose_name_plural = "deliveries"
@@ -224,10 +238,18 @@ class Delivery(models.Model):
                 name="delivery_behind",
                 condition=Q(state__in=["waiting", "sending"]),
             ),
+            models.Index(fields=["connection", "-id"], name="delivery_by_connection"),
+            models.Index(fields=["rule", "-id"], name="delivery_by_rule"),
+            models.Index(fields=["created_at", "id"], name="delivery_by_created"),
             models.Index(
-                fields=["-id"],
-                name="delivery_unseen",
+                fields=["connection", "failure_class", "cause", "id", "settled_at"],
+                name="delivery_by_cause",
                 condition=Q(state="failed", acknowledged_at__isnull=True),
+            ),
+            models.Index(
+                fields=["connection", "failure_class", "cause", "id", "settled_at"],
+                name="delivery_ignored_by_cause",
+                condition=Q(state="failed", acknowledged_at__isnull=False),
             ),
         ]
         constraints: ClassVar = [

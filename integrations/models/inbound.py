@@ -166,7 +166,10 @@ class InboundWebhook(models.Model):
         FAILED = "failed", "failed"
 
     subscription = models.ForeignKey(
-        WebhookSubscription, on_delete=models.PROTECT, related_name="inbound_webhooks"
+        WebhookSubscription,
+        on_delete=models.PROTECT,
+        related_name="inbound_webhooks",
+        db_index=False,
     )
     body = models.BinaryField()
     body_sha256 = models.CharField(max_length=64)
@@ -206,6 +209,8 @@ class InboundWebhook(models.Model):
             models.Index(fields=["delivery_key"], name="inbound_by_delivery_key"),
             models.Index(fields=["booking", "id"], name="inbound_by_booking"),
             models.Index(fields=["subscription", "-received_at"], name="inbound_by_subscription"),
+            models.Index(fields=["kind", "-id"], name="inbound_by_kind"),
+            models.Index(fields=["received_at", "id"], name="inbound_by_received"),
         ]
         constraints: ClassVar = [
             models.UniqueConstraint(

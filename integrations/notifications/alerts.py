@@ -14,10 +14,10 @@ from django.conf import settings
 from django.db.models import Q
 
 from integrations import allowance
+from integrations.causes import digest_of
+from integrations.failures import failed_between, grouped
 from integrations.models import BackfillRun, Connection, Rule, WebhookSubscription
-from integrations.notifications.causes import digest_of
 from integrations.notifications.days import bounds
-from integrations.notifications.failures import failed_between, grouped
 from integrations.notifications.links import page
 
 #: How the keys begin that tell of a rule's pause and of its end; what follows is the same in both.

@@ -3,16 +3,16 @@
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from django.db.models import Max
+from django.db.models import Max, QuerySet
 from django.utils.dateparse import parse_datetime
 
+from integrations.causes import digest_of
 from integrations.connectors.base import Notice, NoticeLine, NoticeSection, Skip
+from integrations.failures import Group, failed_between, grouped, newest_of
 from integrations.models import Connection, Delivery, MatchReview, Notification, NotificationChannel
 from integrations.notifications.agenda import agenda
-from integrations.notifications.causes import digest_of
 from integrations.notifications.days import zone_of
-from integrations.notifications.failures import Group, failed_between, grouped
-from integrations.notifications.links import home, listed
+from integrations.notifications.links import caused, home, listed
 from integrations.notifications.report import Report
 
 Kind = Notification.Kind
@@ -83,20 +83,22 @@ def _failures(row: Notification, *, key: str) -> Notice | Skip:
         return Skip(reason="They have been sent again or acknowledged meanwhile.")
     return Notice(
         key=key, title=_failed_title(found, row.about), url=_failed_list(found),
-        sections=(NoticeSection(heading="", lines=(_failed_line(found),)),),
+        sections=(NoticeSection(heading="", lines=(_failed_line(found, failed),)),),
     )  # fmt: skip
 
 
 def _failed_title(group: Group, connection: Connection) -> str:
-    number = len(group.deliveries)
+    number = group.count
     what = f"{number} {'delivery' if number == 1 else 'deliveries'} to {connection}"
     if group.is_question:
         return f"{what} {'waits' if number == 1 else 'wait'} for your answer"
     return f"{what} failed"
 
 
-def _failed_line(group: Group) -> NoticeLine:
-    seen = () if group.is_question else group.deliveries[:_MOST_ACKNOWLEDGED]
+def _failed_line(group: Group, failed: QuerySet[Delivery]) -> NoticeLine:
+    """Return the line, with the deliveries that a button acknowledges; a question is answered, not acknowledged."""
+    alike = failed.none() if group.is_question else failed.filter(cause=group.cause)
+    seen = newest_of(alike, each=_MOST_ACKNOWLEDGED).get(group.key, ())
     return NoticeLine(
         text=group.cause, detail=group.hint, url=_failed_list(group), at=group.last_at, acknowledges=seen
     )  # fmt: skip
@@ -105,4 +107,4 @@ def _failed_line(group: Group) -> NoticeLine:
 def _failed_list(group: Group) -> str:
     if group.is_question:
         return listed(MatchReview, state__exact="open", connection__id__exact=group.connection_id)
-    return listed(Delivery, state__exact="failed", connection__id__exact=group.connection_id)
+    return caused(connection_id=group.connection_id, failure_class=group.failure_class, cause=group.cause)  # fmt: skip

@@ -14,6 +14,7 @@ from django.conf import settings
 from django.db.models import Count, Min, OuterRef, Subquery
 
 from integrations.connectors.base import Notice, NoticeLine, NoticeSection
+from integrations.failures import grouped, newest_of
 from integrations.models import (
     BackfillRun,
     Connection,
@@ -23,8 +24,7 @@ from integrations.models import (
     Rule,
     WebhookSubscription,
 )
-from integrations.notifications.failures import grouped
-from integrations.notifications.links import home, listed, page
+from integrations.notifications.links import caused, home, listed, page
 from integrations.outbox import unseen_failures
 
 #: How many causes of failures are told one by one.
@@ -111,12 +111,12 @@ class Report:
         names = {row.pk: str(row) for row in self._rows}
         groups = [group for group in grouped(unseen_failures()) if not group.is_question]
         shown = groups[:_MOST_CAUSES]
-        each = _MOST_ACKNOWLEDGED // max(1, len(shown))
+        seen = newest_of(unseen_failures(), each=_MOST_ACKNOWLEDGED // max(1, len(shown)))
         for group in shown:
             yield NoticeLine(
-                text=f"{len(group.deliveries)} at {names.get(group.connection_id, 'a connection')}: {group.cause}",
-                url=listed(Delivery, state__exact="failed", connection__id__exact=group.connection_id),
-                detail=group.hint, acknowledges=group.deliveries[:each],
+                text=f"{group.count} at {names.get(group.connection_id, 'a connection')}: {group.cause}",
+                url=caused(connection_id=group.connection_id, failure_class=group.failure_class, cause=group.cause),
+                detail=group.hint, acknowledges=seen.get(group.key, ()),
             )  # fmt: skip
         if len(groups) > _MOST_CAUSES:
             left = f"and {len(groups) - _MOST_CAUSES} more causes"

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from integrations.failures import Group, grouped
 from integrations.models import Delivery
-from integrations.notifications.failures import Group, grouped
 from integrations.outbox import unseen_failures
 
 #: How many of the newest failures are looked at.
@@ -29,12 +29,12 @@ class Failures:
     def _counts(self) -> Counter[int]:
         counts: Counter[int] = Counter()
         for group in self.groups:
-            counts[group.connection_id] += len(group.deliveries)
+            counts[group.connection_id] += group.count
         return counts
 
 
 def failures() -> Failures:
-    """Return the failures that need a person, in two queries."""
+    """Return the failures that need a person, in three queries."""
     unseen = Delivery.objects.filter(state=Delivery.State.FAILED, acknowledged_at=None)
     oldest = unseen.order_by("-id").values_list("pk", flat=True)[LOOKED_AT - 1 : LOOKED_AT].first()
     found = grouped(unseen_failures().filter(pk__gte=oldest or 0))

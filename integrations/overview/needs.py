@@ -110,7 +110,7 @@ def _rules(_facts: Facts) -> Iterator[Need]:
 def _failures(facts: Facts) -> Iterator[Need]:
     groups = facts.failures.groups
     for group in groups[:MOST_CAUSES]:
-        title = f"{many(len(group.deliveries), 'delivery', 'deliveries')} to {facts.name(group.connection_id)} failed"
+        title = f"{many(group.count, 'delivery', 'deliveries')} to {facts.name(group.connection_id)} failed"
         yield Need(
             tone="danger", title=title, model=Delivery, failure=group, why=group.cause, hint=group.hint,
             first_at=group.first_at, last_at=group.last_at,

@@ -20,7 +20,7 @@ _TONES: Mapping[str, str] = {
     "active": "success", "healthy": "success", "synced": "success", "delivered": "success", "processed": "success", "done": "success",
     "waiting": "info", "sending": "info", "received": "info", "running": "info", "dry": "info", "rescheduled": "info", "booked": "success",
     "retrying": "warning", "paused": "warning", "degraded": "warning", "temporary": "warning", "lost": "warning",
-    "open": "warning", "answered": "success", "partial": "warning", "stopped": "warning", "missing": "danger",
+    "open": "warning", "answered": "success", "partial": "warning", "stopped": "warning", "stopping": "warning", "missing": "danger",
     "failed": "danger", "no-show": "danger", "no_show": "danger", "disabled": "danger",
 }  # fmt: skip
 

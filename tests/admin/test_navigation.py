@@ -29,7 +29,7 @@ def test_the_sidebar_shows_only_what_may_be_seen():
     groups = sidebar(_request("integrations.view_delivery"))
 
     assert [(group["title"], [i["title"] for i in group["items"]]) for group in groups] == [
-        ("Traffic", ["Deliveries out"]),
+        ("Traffic", ["Error inbox", "Deliveries out"]),
         ("Setup", ["REST API"]),
     ]
 

@@ -26,6 +26,7 @@ from integrations import erasure, inbox, tasks
 from integrations.models import (
     BackfillProblem,
     BackfillRun,
+    BulkOperation,
     Delivery,
     DriftFinding,
     DriftRun,
@@ -120,6 +121,9 @@ def _told(person):
         error=f"{ANN} was refused",
         hint="Ask Ann Lee.",
     )
+    DeliveryFactory.create(
+        event=event, failed=True, error="Lead Ann Lee exists.", acknowledged_at=NOW, acknowledged_reason="Ann Lee left."
+    )  # fmt: skip
     DeliveryAttemptFactory.create(
         delivery=delivery, error=f"refused: {ANN}", steps=[{"name": "person", "detail": f"Lead of {ANN}"}],
         exchanges=[{
@@ -193,6 +197,10 @@ def _elsewhere(person):
         content={"text": f"Lead Ann Lee <{ANN}> exists"}, error=f"refused: {ANN}", hint="Ask Ann Lee.",
         result="Told: Ann Lee", steps=[{"name": "line", "detail": "Ann Lee"}],
         exchanges=[{"request": {"text": "Annegret, Ann Lee"}, "response": {"text": ANN}, "url": "u"}],
+    )  # fmt: skip
+    BulkOperation.objects.create(
+        kind="ignore", choice={"cause": "Lead Ann Lee exists."}, options={"reason": "Ann Lee left."}, label="Ignore",
+        error=f"refused: {ANN}", requested_by="olivia", upto=1, created_at=NOW,
     )  # fmt: skip
     _log(person, f"{person}")
     _log(person.booking, f"{person.booking}")

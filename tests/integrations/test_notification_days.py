@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from integrations.notifications.causes import cause_of, digest_of
+from integrations.causes import cause_of, digest_of
 from integrations.notifications.days import GRACE, bounds, due_day, moment, zone_of
 
 BERLIN = ZoneInfo("Europe/Berlin")

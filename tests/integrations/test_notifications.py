@@ -549,7 +549,9 @@ def test_failures_of_one_cause_are_one_note_with_a_count(channel, crm):
     assert line.text == "No user (address)."
     assert line.detail == "Check the channel in the rule, then retry."
     assert set(line.acknowledges) == set(Delivery.objects.values_list("pk", flat=True))
-    assert line.url.endswith(f"/delivery/?state__exact=failed&connection__id__exact={crm.pk}")
+    assert (
+        f"/delivery/inbox/cause/?seen=no&connection={crm.pk}&failure_class=permanent&" in line.url
+    )
 
 
 def test_the_same_cause_is_told_once_a_day_and_channel(channel, crm):

@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('bookings', '0003_staff'),
-        ("integrations", "0006_api"),
+        ("integrations", "0007_inbox"),
     ]
 
     operations = [
@@ -23,10 +23,6 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='delivery',
             index=models.Index(models.F('connection'), django.db.models.functions.comparison.Coalesce('held_until', 'created_at'), condition=models.Q(('state__in', ['waiting', 'sending'])), name='delivery_behind'),
-        ),
-        migrations.AddIndex(
-            model_name='delivery',
-            index=models.Index(condition=models.Q(('acknowledged_at__isnull', True), ('state', 'failed')), fields=['-id'], name='delivery_unseen'),
         ),
         migrations.AddIndex(
             model_name='inboundwebhook',

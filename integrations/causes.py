@@ -3,7 +3,8 @@
 import hashlib
 import re
 
-_LONGEST = 240
+#: Characters of a cause.
+LONGEST_CAUSE = 240
 
 #: What differs from one failure to the next of the same cause, and who it is about; the order matters.
 _PARTICULARS = (
@@ -25,7 +26,7 @@ def cause_of(error: str) -> str:
     said = lines[-1] if lines[0].startswith("Traceback") else lines[0]
     for pattern, word in _PARTICULARS:
         said = pattern.sub(word, said)
-    return said if len(said) <= _LONGEST else f"{said[: _LONGEST - 1]}…"
+    return said if len(said) <= LONGEST_CAUSE else f"{said[: LONGEST_CAUSE - 1]}…"
 
 
 def digest_of(cause: str) -> str:

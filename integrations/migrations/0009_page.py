@@ -14,7 +14,7 @@ def name_chains(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("integrations", "0007_home"),
+        ("integrations", "0008_home"),
         ('admin', '0003_logentry_add_action_flag_choices'),
     ]
 

@@ -1,0 +1,110 @@
+"""What can be done to many rows. One more kind is one more entry in `KINDS`."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.db.models import QuerySet
+
+from integrations import inbox, outbox
+from integrations.bulk.choosing import DeliveryChoice, WebhookChoice, read
+from integrations.models import Delivery, InboundWebhook
+
+State = Delivery.State
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Did:
+    """Say how many rows were changed and could not be, and who is to be woken: connections, the inbox."""
+
+    changed: int = 0
+    errors: int = 0
+    connections: frozenset[int] = field(default_factory=frozenset)
+    inbox: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """Name what is done, its words for people, who may have it done, and the functions that choose and do it.
+
+    `ended` is the column that says when a row came to its end: what ends after an operation has begun is none of its
+    business. `done` is said afterwards, `named_by` are the columns that a row's name is made of. `carry_out` gets rows, who asked, the operation's options, and the moment; it is called in a transaction.
+    """
+
+    name: str
+    title: str
+    thing: str
+    costs: str
+    permission: str
+    model: Any
+    ended: str
+    choose: Callable[[Mapping[str, Any]], QuerySet[Any]]
+    carry_out: Callable[[QuerySet[Any], str, Mapping[str, Any], datetime], Did]
+    done: str
+    named_by: tuple[str, ...] = ()
+    needs_reason: bool = False
+
+    def frozen(self, given: Mapping[str, Any], *, at: datetime) -> QuerySet[Any]:
+        """Return what is chosen, as far as it had ended by then."""
+        return self.choose(given).filter(**{f"{self.ended}__lte": at})
+
+
+def _to_retry(given: Mapping[str, Any]) -> QuerySet[Delivery]:
+    """Choose among what failed; what was skipped only where it is named: there was nothing to do, or a later one did it."""
+    choice = read(DeliveryChoice, given)
+    if choice.pks or choice.state:
+        return choice.rows().filter(state__in=[State.FAILED, State.SKIPPED])
+    return choice.rows().filter(state=State.FAILED)
+
+
+def _retry(rows: QuerySet[Delivery], by: str, options: Mapping[str, Any], now: datetime) -> Did:
+    count = outbox.retry(rows, now=now, by=by)
+    return Did(changed=count, connections=frozenset(rows.values_list("connection_id", flat=True)))
+
+
+def _to_ignore(given: Mapping[str, Any]) -> QuerySet[Delivery]:
+    return read(DeliveryChoice, given).rows().filter(state=State.FAILED, acknowledged_at=None)
+
+
+def _ignore(rows: QuerySet[Delivery], by: str, options: Mapping[str, Any], now: datetime) -> Did:
+    reason = str(options.get("reason", ""))
+    return Did(changed=outbox.acknowledge(rows, by=by, now=now, reason=reason))
+
+
+def _to_replay(given: Mapping[str, Any]) -> QuerySet[InboundWebhook]:
+    """Choose among what was looked at; of what was erased nothing is left to process."""
+    rows = read(WebhookChoice, given).rows()
+    return rows.exclude(state=InboundWebhook.State.RECEIVED).exclude(body=b"")
+
+
+def _replay(
+    rows: QuerySet[InboundWebhook], by: str, options: Mapping[str, Any], now: datetime
+) -> Did:
+    return Did(changed=inbox.replay(rows, now=now), inbox=True)
+
+
+KINDS: Mapping[str, Kind] = {
+    kind.name: kind
+    for kind in (
+        Kind(
+            name="retry", title="Retry", thing="delivery",
+            costs="Each is sent again, as its rule says now and with the meeting as it is now.",
+            permission="integrations.change_delivery", model=Delivery, ended="settled_at",
+            choose=_to_retry, carry_out=_retry, done="Sent again.",
+        ),
+        Kind(
+            name="ignore", title="Ignore", thing="delivery",
+            costs="Nothing is sent. They count no more among what needs a person; a retry brings them back.",
+            permission="integrations.change_delivery", model=Delivery, ended="settled_at",
+            choose=_to_ignore, carry_out=_ignore, done="Ignored.", needs_reason=True,
+        ),
+        Kind(
+            name="replay", title="Process again", thing="webhook",
+            costs="Each is processed as if it had just come. What the mirror knows already, or knows newer, changes "
+            "nothing and sends nothing; what it does not know yet becomes events, and rules act on them.",
+            permission="integrations.change_inboundwebhook", model=InboundWebhook, ended="processed_at",
+            choose=_to_replay, carry_out=_replay, done="Processed again.", named_by=("kind",),
+        ),
+    )
+}  # fmt: skip
