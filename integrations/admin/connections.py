@@ -254,8 +254,12 @@ class ConnectionAdmin(ConnectingAdmin, SubscribingAdmin, MappingsAdmin):
         return not used and bool(super().has_delete_permission(request, obj))
 
     def response_change(self, request: HttpRequest, obj: Connection) -> HttpResponse:
-        """Leave it to what becomes of an entered token to say how it went."""
+        """Leave it to what becomes of an entered token to say how it went; stay until it was seen to work."""
         if obj.provider in settings.SOURCES and _entered_token(request):
+            return HttpResponseRedirect(request.path)
+        is_seen_to_work = obj.last_check.get("ok") or obj.last_success_at
+        if obj.provider in settings.CONNECTORS and "_save" in request.POST and not is_seen_to_work:
+            messages.success(request, f"{obj} is saved. Below is what comes next.")
             return HttpResponseRedirect(request.path)
         return super().response_change(request, obj)
 

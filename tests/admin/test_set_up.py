@@ -110,13 +110,14 @@ def test_what_a_test_found_stands_on_the_page_until_something_is_changed(operato
         "settings": '{"base_url": "https://crm.example.com"}',
         "parallelism": 4,
     }
-    operator.post(page(crm), form | {"secret_api_key": "right"})
+    saved = operator.post(page(crm), form | {"secret_api_key": "right", "_save": "Save"})
     entered = steps(crm)["Tested"]
     deliver.check_connection(crm, now=timezone.now())
     accepted = steps(crm)["Tested"]
     operator.post(page(crm), form | {"name": "Another name"})
 
     assert (refused.state, refused.words) == ("trouble", "The key was refused. Enter it again.")
+    assert saved.url == page(crm)
     assert entered.state == "next"
     assert (accepted.state, accepted.words) == ("done", "Signed in as Calsync.")
     assert steps(crm)["Tested"].state == "done"

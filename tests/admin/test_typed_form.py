@@ -88,6 +88,7 @@ def through(model, values):
     return collect(model, entered=filled.cleaned_data, before=values)
 
 
+@pytest.mark.db_independent
 @pytest.mark.parametrize("model", KNOWN, ids=lambda one: one.__name__)
 def test_what_is_shown_and_sent_back_stays_as_it_was(model):
     assert EXAMPLES[model.__name__], "has an example above"
@@ -98,6 +99,7 @@ def test_what_is_shown_and_sent_back_stays_as_it_was(model):
         assert json.dumps(back) == json.dumps(values)
 
 
+@pytest.mark.db_independent
 @pytest.mark.parametrize("model", KNOWN, ids=lambda one: one.__name__)
 def test_every_field_says_what_it_is_for_and_json_has_an_example(model):
     for name, one in form_fields(model, values={}, choices={}).items():
@@ -109,6 +111,7 @@ def test_every_field_says_what_it_is_for_and_json_has_an_example(model):
     assert set(grouped) <= model.model_fields.keys()
 
 
+@pytest.mark.db_independent
 @pytest.mark.parametrize(
     ("entered", "before", "stored"),
     [
@@ -127,6 +130,7 @@ def test_what_is_left_at_its_default_is_not_written(entered, before, stored):
     assert collect(model, entered=entered, before=before) == stored
 
 
+@pytest.mark.db_independent
 @pytest.mark.parametrize(
     ("field", "text", "value"),
     [
@@ -142,6 +146,7 @@ def test_texts_are_read(field, text, value):
     assert field(value=[], required=False).clean(text) == value
 
 
+@pytest.mark.db_independent
 @pytest.mark.parametrize(
     ("field", "text", "told"),
     [(PairsText, "a = b\nc", "this has no “=”: c"), (JSONText, "{oops", "This is no JSON")],
