@@ -32,7 +32,7 @@ from integrations.connectors.base import (
 )
 from integrations.endings import Outcome, Written
 from integrations.erasure.late import forget_attempt
-from integrations.errors import ConfigurationError, ReviewError
+from integrations.errors import ConfigurationError, IntegrationError, ReviewError
 from integrations.http import Recorder
 from integrations.models import Connection, Delivery, DeliveryAttempt, RemoteRecord
 from integrations.outbox import Claim, Settlement
@@ -127,13 +127,12 @@ def check_connection(connection: Connection, *, now: datetime) -> Applied:
     Raises:
         IntegrationError: it does not answer, or refuses us; the hint says what to do.
     """
-    connector = accounts.connector(connection)
     try:
-        checked = connector.check()
-    finally:
-        profiles.keep_requirements(connection, connector.requirements, now=now)
-    if checked.profile:
-        profiles.keep(connection, checked.profile)
+        checked = _check(connection, now=now)
+    except IntegrationError as error:
+        profiles.keep_check(connection, ok=False, said=error.answer, now=now)
+        raise
+    profiles.keep_check(connection, ok=True, said=checked.summary, now=now)
     return checked
 
 
@@ -146,6 +145,17 @@ def set_up(connection: Connection, *, now: datetime) -> Sequence[Requirement]:
     found = accounts.connector(connection).set_up()
     profiles.keep_requirements(connection, found, now=now)
     return found
+
+
+def _check(connection: Connection, *, now: datetime) -> Applied:
+    connector = accounts.connector(connection)
+    try:
+        checked = connector.check()
+    finally:
+        profiles.keep_requirements(connection, connector.requirements, now=now)
+    if checked.profile:
+        profiles.keep(connection, checked.profile)
+    return checked
 
 
 def _carry_out(claims: Sequence[Claim], *, clock: Clock, wake: Wake) -> list[Delivery.State]:

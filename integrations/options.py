@@ -1,7 +1,7 @@
 """Typed settings of connections and options of rules; the admin builds its forms from these."""
 
-from collections.abc import Mapping
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -9,7 +9,16 @@ from integrations.errors import ConfigurationError, RuleError
 
 
 class Options(BaseModel):
-    """Base of typed settings and rule options: unknown keys are refused, so that a typing mistake is seen."""
+    """Base of typed settings and rule options: unknown keys are refused, so that a typing mistake is seen.
+
+    Forms are made of it: a field's `title` is its label, its description the help below it, its first example is shown
+    where it is written as JSON.
+    """
+
+    #: What belongs together in a form, by heading; names that are in none come first.
+    sections: ClassVar[Mapping[str, Sequence[str]]] = {}
+    #: What the values of a choice are called for people, by name and value.
+    choice_labels: ClassVar[Mapping[str, Mapping[str, str]]] = {}
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

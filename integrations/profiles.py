@@ -79,6 +79,12 @@ def keep_requirements(
         Connection.objects.filter(pk=connection.pk).update(requirements=kept)
 
 
+def keep_check(connection: Connection, *, ok: bool, said: str, now: datetime) -> None:
+    """Store what a test of the connection found, for its page."""
+    kept = {"at": now.isoformat(), "ok": ok, "said": said}
+    Connection.objects.filter(pk=connection.pk).update(last_check=kept)
+
+
 def deleted_meanwhile() -> ConfigurationError:
     """Return what to say where a connection went while a person was away to connect it."""
     return ConfigurationError("The connection was deleted meanwhile.", hint="Add it anew, then connect it.")  # fmt: skip

@@ -5,12 +5,15 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
+from django.http import QueryDict
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldBooleanWidget
 
 from integrations import grants
 from integrations.admin import secret_places
-from integrations.admin.fields import ReadableJSONField, SecretField
-from integrations.admin.providers import check_options, describe, get_provider, provider_choices
+from integrations.admin.fields import SecretField
+from integrations.admin.providers import get_provider, provider_choices
+from integrations.admin.typed_fields import label_of
+from integrations.admin.typed_form import Shape, TypedForm, posted_values, truth_field, typed_form
 from integrations.models import Connection
 
 _PREFIX = "secret_"
@@ -28,30 +31,20 @@ class NewConnectionForm(forms.ModelForm):  # type: ignore[type-arg]  # not gener
         fields = ("provider", "name")
 
 
-class ConnectionForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run time
-    """Edit a connection; `connection_form` adds the secrets of its provider."""
+class ConnectionForm(TypedForm):
+    """Edit a connection; `connection_form` adds the settings and secrets of its provider."""
 
-    settings = ReadableJSONField()
+    truth = "settings"
+    settings = truth_field("Settings as JSON")
 
     class Meta:
         model = Connection
         fields = ("name", "settings", "parallelism")
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if "settings" in self.fields:
-            model = get_provider(self.instance.provider).settings_model
-            self.fields["settings"].help_text = describe(model)
-
-    def clean_settings(self) -> dict[str, Any]:
-        """Return the settings as the provider's connector accepts them."""
-        values: dict[str, Any] = self.cleaned_data["settings"]
-        check_options(get_provider(self.instance.provider).settings_model, values)
-        return values
+        labels = {"parallelism": "At once"}
 
     def clean(self) -> dict[str, Any]:
         """Refuse secrets that the provider's connector could not use, each at its field, and those that would go elsewhere."""
-        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        cleaned = super().clean()
         check = get_provider(self.instance.provider).check_secret
         for name, value in self.entered_secrets.items():
             if problem := check(name, value):
@@ -65,7 +58,7 @@ class ConnectionForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic 
         before = self.instance  # what was entered is put into it later
         replaced = {*self.entered_secrets, *self.forgotten_secrets}
         held = {name for name, value in stored_secrets(before).items() if value} - replaced
-        for name, was, is_now in secret_places.moved(
+        for name, was, is_now, setting in secret_places.moved(
             provider.secret_hosts, provider.settings_model, before=before.settings, after=after
         ):
             if name not in held:
@@ -77,8 +70,8 @@ class ConnectionForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic 
                     f"{where}, and would now go to {is_now}: enter it again, or have it forgotten below.",
                 )
             else:
-                self.add_error(
-                    "settings",
+                self.refuse(
+                    setting,
                     f"Access was granted for {was}, and its token would now go to {is_now}: disconnect first, then change the address.",
                 )
 
@@ -100,13 +93,29 @@ class ConnectionForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic 
         }
 
 
-def connection_form(connection: Connection) -> type[ConnectionForm]:
-    """Return the form with one write-only field for each secret of the connection's provider."""
+def connection_form(connection: Connection, data: QueryDict | None = None) -> type[TypedForm]:
+    """Return the form with a field for each setting, and one write-only for each secret, of the connection's provider."""
+    values = connection.settings
+    if data is not None:
+        values = posted_values(data, ConnectionForm.truth, stored=values)
+    return typed_form(
+        ConnectionForm, settings_shape(connection), values=values, **secret_form_fields(connection)
+    )
+
+
+def settings_shape(connection: Connection) -> Shape:
+    """Return what the connection's settings have to be."""
+    model = get_provider(connection.provider).settings_model
+    return Shape(model=model, mark=connection.provider)
+
+
+def secret_form_fields(connection: Connection) -> dict[str, forms.Field]:
+    """Return a write-only field for each secret of the connection's provider, and the one that forgets."""
     stored = stored_secrets(connection)
     provider = get_provider(connection.provider)
-    fields: dict[str, Any] = {
+    fields: dict[str, forms.Field] = {
         f"{_PREFIX}{name}": SecretField(
-            label=name.replace("_", " ").capitalize(),
+            label=label_of(name),
             about=about,
             stored=name in stored,
             lines=6 if name in provider.long_secrets else 1,
@@ -118,7 +127,7 @@ def connection_form(connection: Connection) -> type[ConnectionForm]:
             label="Forget the others", required=False, widget=UnfoldBooleanWidget,
             help_text="Forget the stored secrets above that are not entered now.",
         )  # fmt: skip
-    return type("ProviderConnectionForm", (ConnectionForm,), fields)
+    return fields
 
 
 def stored_secrets(connection: Connection) -> Mapping[str, str]:

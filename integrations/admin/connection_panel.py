@@ -8,6 +8,7 @@ from typing import Any
 from integrations import backfill, budget, grants
 from integrations.admin.connection_form import stored_secrets
 from integrations.admin.connection_steps import Step, steps
+from integrations.admin.providers import get_provider
 from integrations.admin.scopes import ScopeRow, scope_rows
 from integrations.admin.subscription_health import SubscriptionRow, subscription_rows
 from integrations.budget import Budget
@@ -78,7 +79,9 @@ def panel(connection: Connection, *, now: datetime) -> Panel:
         token=_token_in_words(connection, now=now),
         is_connected=is_connected,
         steps=tuple(taken),
-        scopes=scope_rows(profile) if profile else (),
+        scopes=scope_rows(profile, get_provider(connection.provider).scope_purposes)
+        if profile
+        else (),
         gauge=_gauge(connection) if is_connected else None,
         subscriptions=subscriptions,
         retired=connection.subscriptions.filter(retired_at__isnull=False).count(),

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
 from integrations.admin.subscription_health import SubscriptionRow
 from integrations.granting import Profile
@@ -14,13 +15,17 @@ State = BackfillRun.State
 class Step:
     """Say how far one part of setting up has come.
 
-    `state` is done, next, trouble or later; `operation` names the button that takes the step.
+    `state` is done, next, trouble or later; `operation` names the button that takes the step, `url` and `link` lead to
+    the page that does. `at` is when it was found to be so.
     """
 
     title: str
     state: str
     words: str
     operation: str = ""
+    url: str = ""
+    link: str = ""
+    at: datetime | None = None
 
 
 def steps(

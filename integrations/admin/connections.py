@@ -18,16 +18,23 @@ from bookings.covering import cover
 from bookings.discretion import Discretion
 from integrations import allowance, breaker, connecting, deliver, drift, grants, profiles, tasks
 from integrations.admin import recipes
-from integrations.admin.connect import ConnectingAdmin, awaits_grant, connecting_help
-from integrations.admin.connection_form import ConnectionForm, NewConnectionForm, connection_form
+from integrations.admin.cards import choose
+from integrations.admin.connect import ConnectingAdmin, awaits_grant
+from integrations.admin.connection_form import (
+    ConnectionForm,
+    NewConnectionForm,
+    connection_form,
+)
 from integrations.admin.connection_list import CountingChangeList
 from integrations.admin.connection_panel import panel
+from integrations.admin.connection_sections import connection_sections
+from integrations.admin.connection_starts import connection_choices
 from integrations.admin.connector_panel import connector_panel
 from integrations.admin.mappings import MappingsAdmin
 from integrations.admin.operations import Operation
-from integrations.admin.providers import get_provider
+from integrations.admin.providers import get_provider, provider_choices
 from integrations.admin.subscribing import SubscribingAdmin
-from integrations.admin.words import TONES
+from integrations.admin.words import TONES, told_settings
 from integrations.errors import IntegrationError
 from integrations.models import Connection
 
@@ -143,20 +150,30 @@ class ConnectionAdmin(ConnectingAdmin, SubscribingAdmin, MappingsAdmin, Discreet
         **kwargs: Any,
     ) -> type[Any]:
         """Return the form for a new connection, or for this one's provider."""
-        kwargs["form"] = connection_form(obj) if obj else NewConnectionForm
+        data = request.POST if request.method == "POST" else None
+        kwargs["form"] = connection_form(obj, data) if obj else NewConnectionForm
         form: type[Any] = super().get_form(request, obj, change, **kwargs)
         return form
 
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
-        """Ask for provider and name below what a connection can be begun from."""
-        starts = {"recipe_starts": recipes.connection_starts()}
-        return super().add_view(request, form_url, {**starts, **(extra_context or {})})
+        """Ask first what is to be connected, then for a name."""
+        asked = request.GET.get("provider", "") or recipes.connection_initial(request).get("provider", "")  # fmt: skip
+        if request.method == "GET" and asked not in dict(provider_choices()):
+            return choose(
+                request, self, title="Add a connection: to what?", groups=connection_choices(),
+                recipe_starts=recipes.connection_starts(),
+            )  # fmt: skip
+        about = {"new_provider": get_provider(asked), "is_new": True} if asked else {}
+        return super().add_view(request, form_url, {**about, **(extra_context or {})})
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        """Fill in the recipe that was asked for."""
-        return recipes.connection_initial(request) or super().get_changeform_initial_data(request)
+        """Fill in the provider or the recipe that was asked for."""
+        asked = dict(super().get_changeform_initial_data(request))
+        label = get_provider(request.GET.get("provider", "")).label
+        is_free = not Connection.objects.filter(name=label).exists()
+        return recipes.connection_initial(request) or {"name": label if is_free else "", **asked}
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
@@ -198,30 +215,25 @@ class ConnectionAdmin(ConnectingAdmin, SubscribingAdmin, MappingsAdmin, Discreet
         """Put health, settings and secrets apart."""
         if obj is None:
             return [(None, {"fields": ["provider", "name"]})]
-        own = set(ConnectionForm.base_fields)
-        secrets = [name for name in connection_form(obj).base_fields if name not in own]
-        if not self.has_change_permission(request, obj):
-            secrets = []
-        sections = [
-            ("Health", list(self.get_readonly_fields(request, obj)), ""),
-            ("Settings", ["name", "settings", "parallelism"], ""),
-            ("Secrets", secrets, connecting_help(obj)),
-        ]
-        if obj.provider in settings.SOURCES and not grants.has_token(obj):
-            sections.insert(0, sections.pop())
-        return [
-            (title, {"fields": fields, "description": about})
-            for title, fields, about in sections
-            if fields
-        ]
+        return connection_sections(
+            obj, health=self.get_readonly_fields(request, obj),
+            may_change=self.has_change_permission(request, obj),
+        )  # fmt: skip
+
+    @display(description="settings")
+    def settings_told(self, connection: Connection) -> str:
+        """Show the settings to who may not change them."""
+        return told_settings(get_provider(connection.provider).settings_model, connection.settings)
 
     def save_model(self, request: HttpRequest, obj: Connection, form: Any, change: bool) -> None:
         """Save what was entered and nothing else: tokens may have been renewed while the page was open."""
         if not change:
             obj.settings = dict(recipes.connection_settings(request, obj.provider))
             return super().save_model(request, obj, form, change)
-        obj.save(update_fields=ConnectionForm.Meta.fields)
         entered = form.entered_secrets
+        if entered or form.forgotten_secrets or obj.settings != form.initial.get("settings"):
+            obj.last_check = {}  # it was about what is no longer so
+        obj.save(update_fields=[*ConnectionForm.Meta.fields, "last_check"])
         if obj.provider in settings.SOURCES:
             entered.pop("access_token", None)
         if entered or form.forgotten_secrets:
@@ -248,8 +260,12 @@ class ConnectionAdmin(ConnectingAdmin, SubscribingAdmin, MappingsAdmin, Discreet
         return not used and bool(super().has_delete_permission(request, obj))
 
     def response_change(self, request: HttpRequest, obj: Connection) -> HttpResponse:
-        """Leave it to what becomes of an entered token to say how it went."""
+        """Leave it to what becomes of an entered token to say how it went; stay until it was seen to work."""
         if obj.provider in settings.SOURCES and _entered_token(request):
+            return HttpResponseRedirect(request.path)
+        is_seen_to_work = obj.last_check.get("ok") or obj.last_success_at
+        if obj.provider in settings.CONNECTORS and "_save" in request.POST and not is_seen_to_work:
+            messages.success(request, f"{obj} is saved. Below is what comes next.")
             return HttpResponseRedirect(request.path)
         return super().response_change(request, obj)
 
@@ -291,13 +307,16 @@ def _entered_token(request: HttpRequest) -> str:
 def _panel(connection: Connection, *, request: HttpRequest) -> dict[str, Any]:
     connection = copy(connection)  # what is shown may be covered, and the row itself is worked with
     cover(connection, Discretion.of(request.user))
+    about = {"provider": get_provider(connection.provider)}
     if connection.provider not in settings.SOURCES:
-        return {"connector": connector_panel(connection)}
+        may_add = request.user.has_perm("integrations.add_rule")
+        return {"connector": connector_panel(connection, may_add_rules=may_add), **about}
     may_start = request.user.has_perm("integrations.add_backfillrun")
     page = f"{reverse('admin:integrations_backfillrun_add')}?connection={connection.pk}"
     return {
         "panel": panel(connection, now=timezone.now()),
         "backfill_url": page if may_start else "",
+        **about,
     }
 
 

@@ -1,5 +1,6 @@
 """What a connector's connection tells in five seconds: who we are over there, and whether it is connected at all."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,23 +10,44 @@ from django.utils.dateparse import parse_datetime
 
 from integrations import accounts, grants
 from integrations.admin.connection_panel import known_profile
+from integrations.admin.connection_steps import Step
+from integrations.admin.connector_steps import connector_steps
 from integrations.admin.scopes import ScopeRow, scope_rows
 from integrations.connectors.base import Requirement, connector_class
 from integrations.errors import ConfigurationError
 from integrations.granting import OAuth, Profile
 from integrations.models import Connection
 
+#: What each state means for who sends through it.
+STATES: Mapping[str, str] = {
+    Connection.State.HEALTHY: "It works: what is due is sent at once. Pause stops sending; what comes is kept until you resume.",
+    Connection.State.DEGRADED: "It fails just now. What comes is kept, and tried again by itself; nothing is lost.",
+    Connection.State.PAUSED: "Nothing is sent. What comes is kept, and sent in order once you press Resume; nothing is lost.",
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectorPanel:
-    """Hold what the page shows above the form; `waits` is what to do first, empty when nothing is in the way."""
+    """Hold what the page shows above the form; `waits` is what to do before anybody has granted access."""
 
     profile: Profile | None
     waits: str
+    steps: tuple[Step, ...]
+    state_in_words: str
     requirements: tuple[Requirement, ...] = ()
     looked_at: datetime | None = None
     scopes: tuple[ScopeRow, ...] = ()
     buttons: "Buttons | None" = None
+
+    @property
+    def is_set_up(self) -> bool:
+        """Tell whether it was seen to work."""
+        return any(step.title == "Tested" and step.state == "done" for step in self.steps)
+
+    @property
+    def is_new(self) -> bool:
+        """Tell whether nothing was entered yet."""
+        return self.steps[0].state != "done"
 
     @property
     def lacking(self) -> int:
@@ -42,20 +64,22 @@ class Buttons:
     are_on: bool
 
 
-def connector_panel(connection: Connection) -> ConnectorPanel | None:
-    """Return what the page of a connector's connection shows above the form; None where there is nothing to tell."""
+def connector_panel(connection: Connection, *, may_add_rules: bool) -> ConnectorPanel | None:
+    """Return what the page of a connector's connection shows above the form; None where it is not installed."""
     if connection.provider not in settings.CONNECTORS:
         return None
     profile, waits = known_profile(connection.profile), _waits(connection)
     stored = connection.requirements
     found = tuple(Requirement(**item) for item in stored.get("items", ()))
     looked_at = parse_datetime(stored["at"]) if found else None
-    buttons = _buttons(connection)
-    if not (profile or waits or found or buttons):
-        return None
+    taken = connector_steps(
+        connection, waits=waits, profile=profile, requirements=found, may_add_rules=may_add_rules
+    )
+    purposes = connector_class(connection.provider).scope_purposes
     return ConnectorPanel(
-        profile=profile, waits=waits, requirements=found, looked_at=looked_at, buttons=buttons,
-        scopes=scope_rows(profile) if profile else (),
+        profile=profile, waits=waits, steps=tuple(taken), state_in_words=STATES[connection.state],
+        requirements=found, looked_at=looked_at, buttons=_buttons(connection),
+        scopes=scope_rows(profile, purposes) if profile else (),
     )  # fmt: skip
 
 

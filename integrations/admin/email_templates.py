@@ -1,11 +1,13 @@
 """E-mail templates: those that come with Calsync, those that staff changed, and what a message would look like."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django import forms
 from django.conf import settings
 from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
 from django.core.validators import RegexValidator
 from django.http import Http404, HttpRequest, HttpResponse
@@ -77,6 +79,10 @@ class EmailTemplateAdmin(ModelAdmin):
         route = path("preview/<slug:name>/", view, name="integrations_emailtemplate_preview")
         return [route, *super().get_urls()]
 
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        """Return the list that knows which rules use each template."""
+        return _UsedChangeList
+
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         """Keep a template's name: rules call it by that."""
         return ("name",) if obj else ()
@@ -91,8 +97,9 @@ class EmailTemplateAdmin(ModelAdmin):
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """Show the shipped templates above staff's own."""
         own = set(EmailTemplate.objects.values_list("name", flat=True))
+        used = _rules_by_template()
         shipped = [
-            {"template": item, "preview_url": _preview_url(item.name), "used_by": _rules(item.name)}
+            {"template": item, "preview_url": _preview_url(item.name), "used_by": used[item.name]}
             for item in SHIPPED.values()
             if item.name not in own
         ]
@@ -149,9 +156,9 @@ class EmailTemplateAdmin(ModelAdmin):
         return template.name in SHIPPED
 
     @display(description="used by")
-    def used_by(self, template: EmailTemplate) -> str:
+    def used_by(self, template: Any) -> str:
         """Name the rules that send it."""
-        return ", ".join(rule.name for rule in _rules(template.name)) or "-"
+        return ", ".join(rule.name for rule in template.rules) or "-"
 
     @display(description="")
     def preview(self, template: EmailTemplate) -> str:
@@ -160,14 +167,31 @@ class EmailTemplateAdmin(ModelAdmin):
         return format_html(link, _preview_url(template.name))
 
 
+class _UsedChangeList(ChangeList):
+    """Find the rules of all templates at once."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        """Give each template its rules."""
+        super().get_results(request)
+        rows: list[Any] = list(self.result_list)
+        used = _rules_by_template()
+        for row in rows:
+            row.rules = used[row.name]
+        self.result_list = rows
+
+
+def _rules_by_template() -> Mapping[str, list[Rule]]:
+    """Return the rules that make messages, by the name of each template that they use."""
+    found: dict[str, list[Rule]] = defaultdict(list)
+    for rule in Rule.objects.filter(connection__provider="email"):
+        for name in set(EmailConnector.templates_of(rule.action, rule.options).values()):
+            found[name].append(rule)
+    return found
+
+
 def _rules(name: str) -> list[Rule]:
     """Return the rules that make messages from a template."""
-    rules = Rule.objects.filter(connection__provider="email").select_related("connection")
-    return [
-        rule
-        for rule in rules
-        if name in EmailConnector.templates_of(rule.action, rule.options).values()
-    ]
+    return _rules_by_template()[name]
 
 
 def _chosen(request: HttpRequest, recent: Sequence[Invitee]) -> str:

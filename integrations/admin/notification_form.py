@@ -1,14 +1,18 @@
 """The form of a notification channel: only connections that can tell something, and options that fit the chosen one."""
 
+from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlencode
 from zoneinfo import available_timezones
 
 from django import forms
 from django.conf import settings
+from django.urls import reverse
 from unfold.widgets import UnfoldAdminSelectWidget
 
-from integrations.admin.fields import ReadableJSONField
-from integrations.admin.providers import check_options, describe
+from integrations.admin.cards import Card, Group
+from integrations.admin.providers import get_provider
+from integrations.admin.typed_form import Shape, TypedForm, truth_field
 from integrations.connectors.base import connector_class
 from integrations.models import Connection, NotificationChannel
 
@@ -18,16 +22,18 @@ def notifying() -> list[str]:
     return [name for name in settings.CONNECTORS if connector_class(name).notifies]
 
 
-class NotificationChannelForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run time
-    """Choose where, when and what is told, and check the options against the connection's connector."""
+class NotificationChannelForm(TypedForm):
+    """Choose where, when and what is told; the options are those of the connection's connector."""
 
+    truth = "options"
+    chosen_by = "connection"
     time_zone = forms.ChoiceField(
         choices=lambda: [(name, name) for name in sorted(available_timezones())],
         widget=UnfoldAdminSelectWidget,
         help_text="Whose day it is.",
         initial="UTC",
     )
-    options = ReadableJSONField()
+    options = truth_field("Options as JSON")
 
     class Meta:
         model = NotificationChannel
@@ -41,25 +47,30 @@ class NotificationChannelForm(forms.ModelForm):  # type: ignore[type-arg]  # not
         if "connection" in self.fields:
             chosen: Any = self.fields["connection"]
             chosen.queryset = Connection.objects.filter(provider__in=notifying())
-        if "options" in self.fields:
-            self.fields["options"].help_text = _known_options()
 
     def clean(self) -> dict[str, Any]:
-        """Check the options against the connection's connector, and that something is told at all."""
-        cleaned = super().clean() or self.cleaned_data
+        """Check that something is told at all."""
+        cleaned = super().clean()
         if not any(cleaned.get(name) for name in ("sends_agenda", "sends_health", "sends_alerts")):
             self.add_error("sends_agenda", "Choose at least one: agenda, report or alerts.")
-        if {"connection", "options"} <= cleaned.keys():
-            self._check_options(cleaned["connection"], cleaned["options"])
         return cleaned
 
-    def _check_options(self, connection: Connection, options: Any) -> None:
-        try:
-            check_options(connector_class(connection.provider).notice_options_model, options)
-        except forms.ValidationError as error:
-            self.add_error("options", error)
+
+def notice_shape(data: Mapping[str, Any], channel: NotificationChannel | None) -> Shape:
+    """Return what the options have to be, by the connection that a page asks for, else the channel's."""
+    number = str(data.get("connection") or (channel.connection_id if channel else ""))
+    rows = Connection.objects.filter(provider__in=notifying())
+    found = rows.filter(pk=number).first() if number.isdigit() else None
+    if found is None:
+        return Shape(mark="none")
+    return Shape(model=connector_class(found.provider).notice_options_model, mark=found.provider)
 
 
-def _known_options() -> str:
-    found = [connector_class(name) for name in notifying()]
-    return " ".join(f"{one.label}: {describe(one.notice_options_model)}" for one in found)
+def channel_choices() -> list[Group]:
+    """Return the connections through which staff can be told."""
+    page = reverse("admin:integrations_notificationchannel_add")
+    cards = [
+        Card(label=str(row), about=get_provider(row.provider).label, url=f"{page}?{urlencode({'connection': row.pk})}")
+        for row in Connection.objects.filter(provider__in=notifying())
+    ]  # fmt: skip
+    return [Group(title="Connections that can tell staff something", cards=cards)] if cards else []

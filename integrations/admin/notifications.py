@@ -14,10 +14,16 @@ from django.utils.safestring import SafeString
 from bookings.browsing import DiscreetAdmin, ReadOnlyAdmin, display, list_link
 from bookings.discretion import Discretion
 from integrations import notifications, tasks
-from integrations.admin.notification_form import NotificationChannelForm
+from integrations.admin.cards import choose
+from integrations.admin.notification_form import (
+    NotificationChannelForm,
+    channel_choices,
+    notice_shape,
+)
 from integrations.admin.operations import OperatedAdmin, Operation
 from integrations.admin.people import may_see_exchanges
-from integrations.admin.words import TONES, short
+from integrations.admin.typed_form import Shape, posted_values, sections, typed_form
+from integrations.admin.words import TONES, short, told_settings
 from integrations.connectors.base import Skip
 from integrations.models import Notification, NotificationChannel
 
@@ -26,6 +32,11 @@ Kind = Notification.Kind
 
 #: Sending a message again, or one beside the daily ones; a channel's settings take more.
 _SEND = "integrations.change_notification"
+_WHERE = (
+    "An alert about a connection cannot go through that very connection: it waits there. Have a second channel through another "
+    "connection for these."
+)
+_EXPERT = "The same options as they are stored. The fields above count, unless you change this JSON: then the JSON counts."
 #: What makes a channel begin anew: nothing from before is told.
 _SWITCHES = frozenset({"enabled", "sends_alerts"})
 
@@ -34,7 +45,6 @@ _SWITCHES = frozenset({"enabled", "sends_alerts"})
 class NotificationChannelAdmin(OperatedAdmin, DiscreetAdmin):
     """Where staff are told."""
 
-    form = NotificationChannelForm
     operations = (
         Operation(name="test", label="Send a test", icon="send", permission=_SEND),
         Operation(name="send_now", label="Send today's digest now", icon="today", permission=_SEND),
@@ -49,16 +59,56 @@ class NotificationChannelAdmin(OperatedAdmin, DiscreetAdmin):
     list_select_related = ("connection",)
     search_fields = ("name",)
     autocomplete_fields = ("host", "group", "event_type")
-    fieldsets = (
-        (None, {"fields": ("name", "enabled")}),
-        ("Where", {"fields": ("connection", "options"), "description": (
-            "An alert about a connection cannot go through that very connection: it waits there. Have a second channel "
-            "through another connection for these."
-        )}),
-        ("What", {"fields": ("sends_agenda", "sends_health", "sends_alerts")}),
-        ("When, for the daily ones", {"fields": ("at", "time_zone", "weekdays_only")}),
-        ("The agenda", {"fields": ("tells_nothing", "host", "group", "event_type")}),
-    )  # fmt: skip
+
+    def get_fieldsets(self, request: HttpRequest, obj: NotificationChannel | None = None) -> Any:
+        """Put apart where, what and when; the options have fields of their own."""
+        may_change = self.has_change_permission(request, obj) if obj else True
+        typed = [
+            name
+            for _, names in sections("options", self._shape(request, obj), heading="Where")
+            for name in names
+        ]
+        where = ("connection", *(typed if may_change else ["options_told"]))
+        parts = (
+            (None, ("name", "enabled"), "", ()), ("Where", where, _WHERE, ()),
+            ("What", ("sends_agenda", "sends_health", "sends_alerts"), "", ()),
+            ("When, for the daily ones", ("at", "time_zone", "weekdays_only"), "", ()),
+            ("The agenda", ("tells_nothing", "host", "group", "event_type"), "", ()),
+            ("Options as JSON, for experts", ("options",) if may_change else (), _EXPERT, ("collapse",)),
+        )  # fmt: skip
+        return [
+            (title, {"fields": names, "description": about, "classes": classes})
+            for title, names, about, classes in parts
+            if names
+        ]
+
+    def get_form(
+        self, request: HttpRequest, obj: NotificationChannel | None = None, change: bool = False, **kwargs: Any
+    ) -> type[Any]:  # fmt: skip
+        """Return the form with the options of the connection that is chosen."""
+        values = obj.options if obj else {}
+        if request.method == "POST":
+            values = posted_values(request.POST, "options", stored=values)
+        kwargs["form"] = typed_form(NotificationChannelForm, self._shape(request, obj), values=values)  # fmt: skip
+        form: type[Any] = super().get_form(request, obj, change, **kwargs)
+        return form
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """Ask first where staff are to be told: what else there is to say depends on it."""
+        if request.method == "GET" and not request.GET.get("connection"):
+            title, nothing = "Add a channel: where are staff told?", "No connection can tell staff something yet"  # fmt: skip
+            return choose(request, self, title=title, groups=channel_choices(), nothing=nothing)
+        return super().add_view(request, form_url, extra_context)
+
+    def _shape(self, request: HttpRequest, channel: NotificationChannel | None) -> Shape:
+        return notice_shape(request.POST if request.method == "POST" else request.GET, channel)
+
+    @display(description="options")
+    def options_told(self, channel: NotificationChannel) -> str:
+        """Show the options to who may not change them."""
+        return told_settings(notice_shape({}, channel).model, channel.options)
 
     @admin.action(description="Send a test")
     def test(self, request: HttpRequest, queryset: QuerySet[NotificationChannel]) -> None:

@@ -11,6 +11,7 @@ from django.utils.html import escape
 from pydantic import ValidationError as OptionsError
 from pydantic_core import PydanticUndefined
 
+from integrations.admin.typed_fields import Choices
 from integrations.connectors.base import Connector, connector_class
 from integrations.models import EmailTemplate
 from integrations.options import Options
@@ -23,6 +24,10 @@ class Provider:
 
     name: str
     label: str
+    purpose: str = ""
+    needs: Sequence[str] = ()
+    guide: str = ""
+    scope_purposes: Mapping[str, str] = field(default_factory=dict)
     secret_fields: Mapping[str, str] = field(default_factory=dict)
     long_secrets: frozenset[str] = frozenset()
     secret_hosts: Mapping[str, frozenset[str]] = field(default_factory=dict)
@@ -31,6 +36,7 @@ class Provider:
     settings_model: type[Options] | None = None
     options_for: Callable[[str], type[Options] | None] = lambda _action: None
     check_rule: Callable[[str, Mapping[str, Any]], Sequence[str]] = lambda _action, _options: ()
+    choices_for: Callable[[str], Choices] = lambda _action: {}
 
 
 def get_provider(name: str) -> Provider:
@@ -40,6 +46,10 @@ def get_provider(name: str) -> Provider:
         return Provider(
             name=name,
             label=found.label,
+            purpose=found.purpose,
+            needs=found.needs,
+            guide=found.guide,
+            scope_purposes=found.scope_purposes,
             secret_fields=found.secret_fields,
             long_secrets=found.long_secrets,
             secret_hosts=found.secret_hosts,
@@ -48,12 +58,17 @@ def get_provider(name: str) -> Provider:
             settings_model=found.settings_model,
             options_for=found.options_for,
             check_rule=partial(_check_rule, found),
+            choices_for=partial(_choices_for, found),
         )
     if name in settings.SOURCES:
         source = get_source(name)
         return Provider(
             name=name,
             label=source.label,
+            purpose=source.purpose,
+            needs=source.needs,
+            guide=source.guide,
+            scope_purposes=source.scope_purposes,
             secret_fields=source.secret_fields,
             settings_model=source.settings_model,
         )
@@ -87,17 +102,6 @@ def check_options(model: type[Options] | None, values: object) -> None:
         raise ValidationError(list(_sentences(error))) from error
 
 
-def check_rule(provider: Provider, action: str, values: Any) -> None:
-    """Check the options of a rule: their shape, then what they name.
-
-    Raises:
-        ValidationError: one readable sentence for each thing that is wrong.
-    """
-    check_options(provider.options_for(action), values)
-    if wrong := provider.check_rule(action, values):
-        raise ValidationError(list(wrong))
-
-
 def describe(model: type[Options] | None) -> str:
     """Say which names a model knows, what each means, and what it is when left out; as HTML, as forms show a help text."""
     if model is None:
@@ -109,6 +113,11 @@ def describe(model: type[Options] | None) -> str:
 def _check_rule(found: type[Connector], action: str, options: Mapping[str, Any]) -> Sequence[str]:
     templates = EmailTemplate.stored() if found.uses_templates else {}
     return found.check_rule(action, options, templates=templates)
+
+
+def _choices_for(found: type[Connector], action: str) -> Choices:
+    templates = EmailTemplate.stored() if found.uses_templates else {}
+    return found.option_choices(action, templates=templates)
 
 
 def _describe_field(name: str, info: object) -> str:
@@ -128,12 +137,17 @@ def _describe_field(name: str, info: object) -> str:
 def _sentences(error: OptionsError) -> Iterator[str]:
     for problem in error.errors():
         name = ".".join(map(str, problem["loc"]))
-        match problem["type"]:
-            case "extra_forbidden":
-                yield f"{name}: there is no such name."
-            case "missing":
-                yield f"{name}: is required."
-            case _:
-                told = f"{problem['msg'].removeprefix('Value error, ')}."
-                # What is wrong with several values together names its places itself.
-                yield f"{name}: {told}" if name else told
+        # What is wrong with several values together names its places itself.
+        yield f"{name}: {told(problem)}" if name else told(problem)
+
+
+def told(problem: Any) -> str:
+    """Say in a sentence what a model refuses, without the place."""
+    match problem["type"]:
+        case "extra_forbidden":
+            return "there is no such name."
+        case "missing":
+            return "is required."
+        case "string_pattern_mismatch":
+            return "This does not have the form that is described."
+    return f"{problem['msg'].removeprefix('Value error, ')}."

@@ -1,134 +1,38 @@
-"""Rules: which kinds of event go where, how, and when; resuming one whose target was gone."""
+"""Rules: which kinds of event go where, how, and when; resuming one whose target was gone, and copying one."""
 
-import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
 
-from django import forms
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
-from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminSelectWidget
+from django.views.decorators.http import require_POST
 
 from bookings.browsing import display
-from bookings.models import BookingEvent
 from integrations import rules, tasks
 from integrations.admin import recipes
-from integrations.admin.fields import ReadableJSONField
+from integrations.admin.cards import choose
 from integrations.admin.operations import OperatedAdmin, Operation
-from integrations.admin.providers import action_choices, check_rule, describe, get_provider
-from integrations.admin.words import TONES, duration, short
-from integrations.models import Connection, Delivery, Rule
-from integrations.models.delivery import WAITS_AT_MOST
+from integrations.admin.rule_form import chosen, options_shape, rule_form
+from integrations.admin.rule_starts import copied, rule_choices, rule_initial
+from integrations.admin.rule_words import in_a_sentence
+from integrations.admin.typed_form import Shape, posted_values, sections
+from integrations.admin.words import TONES, duration, short, told_settings
+from integrations.models import Delivery, Rule
 
-
-class RuleForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run time
-    """Choose kinds, connection and action, and check that they fit together."""
-
-    kinds = forms.MultipleChoiceField(
-        choices=BookingEvent.Kind.choices,
-        widget=UnfoldAdminCheckboxSelectMultipleWidget,
-        help_text="What has to happen.",
-    )
-    action = forms.ChoiceField(
-        choices=action_choices,
-        widget=UnfoldAdminSelectWidget,
-        help_text="One of the actions of the connection's provider.",
-    )
-    options = ReadableJSONField()
-
-    class Meta:
-        model = Rule
-        fields = ("name", "enabled", "kinds", "connection", "action", "options", "position", "debounce_seconds", "waits_for", "waits_at_most", "acts_on_backfill", "backfill_max_age_days")  # fmt: skip
-        labels = {
-            "debounce_seconds": "Seconds for further changes",
-            "waits_for": "After the rule",
-            "waits_at_most": "But wait at most",
-            "acts_on_backfill": "Act on what a backfill finds",
-            "backfill_max_age_days": "Up to an age of",
-        }
-        help_texts = {
-            "debounce_seconds": (
-                "0: an event is sent at once. 60: it waits a minute, and what happens to the same meeting in that minute "
-                "becomes one message instead of several. An hour (3600) at most. What a backfill finds does not wait."
-            ),
-            "waits_for": (
-                "Empty: waits for no other rule. Otherwise an event is sent after that rule has ended with it, however it "
-                "ended, so that a Slack card, say, can link the Salesforce record."
-            ),
-            "waits_at_most": (
-                "Seconds; then it is sent without. They begin when the seconds for further changes are over."
-            ),
-            "acts_on_backfill": (
-                "Off: a backfill only fills the mirror, and this rule sends nothing for it. On: what no webhook "
-                "told of is sent too, as if it had just happened."
-            ),
-            "backfill_max_age_days": (
-                "Days since it happened. Older findings are not sent. Empty: of any age."
-            ),
-        }
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if "options" in self.fields:
-            self.fields["options"].help_text = self._known_options()
-            typed = self.data.get("options") or json.dumps(self.initial.get("options"), indent=2)
-            self.fields["options"].widget.attrs["rows"] = max(6, min(typed.count("\n") + 2, 30))
-        for name in ("debounce_seconds", "waits_at_most"):
-            if name in self.fields:
-                self.fields[name].required = False
-        awaited = self.fields.get("waits_for")
-        if isinstance(awaited, forms.ModelChoiceField):
-            awaited.queryset = Rule.objects.exclude(pk=self.instance.pk)
-
-    def clean_debounce_seconds(self) -> int:
-        """Take an empty field for no wait."""
-        return self.cleaned_data["debounce_seconds"] or 0
-
-    def clean_waits_at_most(self) -> int:
-        """Take an empty field for the usual patience."""
-        seconds = self.cleaned_data["waits_at_most"]
-        return WAITS_AT_MOST if seconds is None else seconds
-
-    def _known_options(self) -> str:
-        """Describe the options of the action that is chosen in the form, else of the rule's."""
-        action = self.data.get("action") or self.initial.get("action") or self.instance.action
-        chosen = self.data.get("connection") or self.initial.get("connection")
-        found = Connection.objects.filter(pk=str(chosen)).first() if str(chosen).isdigit() else None
-        provider = get_provider(found.provider) if found else None
-        if provider is None or action not in provider.actions:
-            return "They belong to the action, and are described here once the rule is saved."
-        return describe(provider.options_for(action))
-
-    def clean(self) -> dict[str, Any]:
-        """Check the action and its options against the connection's provider."""
-        cleaned = super().clean() or self.cleaned_data
-        if cleaned.get("backfill_max_age_days") is not None and not cleaned.get("acts_on_backfill"):
-            told = "An age says nothing while the rule does not act on what a backfill finds."
-            self.add_error("backfill_max_age_days", told)
-        if not {"connection", "action", "options"} <= cleaned.keys():
-            return cleaned
-        provider = get_provider(cleaned["connection"].provider)
-        if cleaned["action"] not in provider.actions:
-            known = ", ".join(provider.actions.values()) or "none: nothing is sent there"
-            self.add_error("action", f"{provider.label} knows other actions: {known}.")
-            return cleaned
-        try:
-            check_rule(provider, cleaned["action"], cleaned["options"])
-        except forms.ValidationError as error:
-            self.add_error("options", error)
-        return cleaned
+_EXPERT = "The same options as they are stored. The fields above count, unless you change this JSON: then the JSON counts."
 
 
 @admin.register(Rule)
 class RuleAdmin(OperatedAdmin):
     """The rules in their order."""
 
-    form = RuleForm
     operations = (
         Operation(
             name="resume", label="Resume", icon="play_arrow", permission="integrations.operate_rule"
@@ -136,28 +40,80 @@ class RuleAdmin(OperatedAdmin):
     )
     actions = ("resume",)
     change_form_outer_before_template = "admin/integrations/rule/above.html"
-    list_display = ("name", "badge", "on", "connection", "action", "held", "on_backfill", "position")  # fmt: skip
+    list_display = ("name", "badge", "does", "connection", "held", "on_backfill", "position")
     list_filter = ("enabled", ("paused_at", admin.EmptyFieldListFilter), "connection", "acts_on_backfill")  # fmt: skip
     list_select_related = ("connection", "waits_for")
     search_fields = ("name",)
-    fieldsets = (
-        (None, {"fields": ("name", "enabled", "position")}),
-        ("When", {"fields": ("kinds",)}),
-        ("Then", {"fields": ("connection", "action", "options")}),
-        ("Waiting", {"fields": ("debounce_seconds", "waits_for", "waits_at_most")}),
-        ("Backfills", {"fields": ("acts_on_backfill", "backfill_max_age_days")}),
-    )
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the address that the button to copy POSTs to."""
+        view = self.admin_site.admin_view(require_POST(self.duplicate))
+        route = path("<path:object_id>/duplicate/", view, name="integrations_rule_duplicate")
+        return [route, *super().get_urls()]
+
+    def get_fieldsets(self, request: HttpRequest, obj: Rule | None = None) -> Any:
+        """Put apart when it acts, what it does, and how long it waits; the options of its action have fields of their own."""
+        shape, _ = self._shape(request, obj)
+        may_change = self.has_change_permission(request, obj) if obj else True
+        options = list(sections("options", shape, heading="Options"))
+        return [
+            (None, {"fields": ("name", "enabled", "position")}),
+            ("When", {"fields": ("kinds",)}),
+            ("Then", {"fields": ("connection", "action")}),
+            *((title, {"fields": names}) for title, names in options if may_change),
+            *((("Options", {"fields": ("options_told",)}),) if not may_change else ()),
+            ("Waiting", {"fields": ("debounce_seconds", "waits_for", "waits_at_most")}),
+            ("Backfills", {"fields": ("acts_on_backfill", "backfill_max_age_days")}),
+            *((("Options as JSON, for experts", {"fields": ("options",), "description": _EXPERT, "classes": ("collapse",)}),) if may_change else ()),
+        ]  # fmt: skip
+
+    def get_form(
+        self, request: HttpRequest, obj: Rule | None = None, change: bool = False, **kwargs: Any
+    ) -> type[Any]:
+        """Return the form with the options of the action that is chosen."""
+        kwargs["form"] = rule_form(*self._shape(request, obj))
+        form: type[Any] = super().get_form(request, obj, change, **kwargs)
+        return form
+
+    def _shape(self, request: HttpRequest, rule: Rule | None) -> tuple[Shape, Mapping[str, Any]]:
+        """Return what the options have to be, and what they are, by the page that was asked for or sent."""
+        is_sent = request.method == "POST"
+        initial = {} if is_sent or rule else self.get_changeform_initial_data(request)
+        shape = options_shape(*chosen(request.POST.dict() if is_sent else initial, rule))
+        begun = initial.get("options")
+        stored = rule.options if rule else begun if isinstance(begun, dict) else {}
+        if is_sent:
+            stored = posted_values(request.POST, "options", stored=stored)
+        return shape, stored
 
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
-        """Show the empty form below what it can be begun from."""
-        starts = {"recipe_starts": recipes.rule_starts()}
-        return super().add_view(request, form_url, {**starts, **(extra_context or {})})
+        """Ask first what is to be done where: what else there is to say depends on it."""
+        if request.method == "GET" and not {"action", "recipe"} & request.GET.keys():
+            return choose(
+                request, self, title="Add a rule: what is to be done?", nothing="There is nowhere to send to yet",
+                groups=rule_choices(request.GET.get("connection", "")), recipe_starts=recipes.rule_starts(),
+            )  # fmt: skip
+        return super().add_view(request, form_url, extra_context)
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         """Fill in the recipe that was asked for."""
-        return recipes.rule_initial(request) or super().get_changeform_initial_data(request)
+        asked = dict(super().get_changeform_initial_data(request))
+        begun = rule_initial(request.GET.get("connection", ""), request.GET.get("action", ""))
+        return recipes.rule_initial(request) or {**begun, **asked}
+
+    def duplicate(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Make a copy that is switched off, and go on to it."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        rule = self.get_object(request, object_id)
+        if rule is None:
+            raise Http404
+        made = copied(rule)
+        self.log(request, [made], f"Copied from “{rule}”.")
+        messages.success(request, f"This is a copy of “{rule}”. It is off until you switch it on.")
+        return HttpResponseRedirect(reverse("admin:integrations_rule_change", args=[made.pk]))
 
     @admin.action(description="Resume")
     def resume(self, request: HttpRequest, queryset: QuerySet[Rule]) -> None:
@@ -188,7 +144,12 @@ class RuleAdmin(OperatedAdmin):
         """Show a rule, with how many deliveries wait for it while it is paused."""
         rule = self.get_object(request, object_id)
         held = Delivery.objects.filter(rule=rule, state=Delivery.State.WAITING)
+        may_add = self.has_add_permission(request)
         context = {
+            "sentence": in_a_sentence(rule) if rule else "",
+            "duplicate_url": reverse("admin:integrations_rule_duplicate", args=[rule.pk])
+            if rule and may_add
+            else "",
             "waiting": held.count() if rule and rule.paused_at else 0,
             **(extra_context or {}),
         }
@@ -218,11 +179,17 @@ class RuleAdmin(OperatedAdmin):
         other = f"for “{rule.waits_for}”, {duration(rule.waits_at_most)} at most"
         return ", then ".join(filter(None, (changes, other if rule.waits_for else ""))) or "-"
 
-    @display(description="on")
-    def on(self, rule: Rule) -> str:
-        """Show the kinds of event it acts on."""
-        labels = dict(BookingEvent.Kind.choices)
-        return ", ".join(str(labels.get(kind, kind)) for kind in rule.kinds)
+    @display(description="what it does")
+    def does(self, rule: Rule) -> str:
+        """Say in a sentence what it does."""
+        return in_a_sentence(rule)
+
+    @display(description="options")
+    def options_told(self, rule: Rule) -> str:
+        """Show the options to who may not change them."""
+        return told_settings(
+            options_shape(rule.connection.provider, rule.action).model, rule.options
+        )
 
     @display(description="on a backfill")
     def on_backfill(self, rule: Rule) -> str:

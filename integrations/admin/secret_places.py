@@ -14,8 +14,8 @@ from integrations.options import Options
 _PORTS = {"https": 443, "http": 80}
 
 SecretHosts = Mapping[str, frozenset[str]]
-#: A secret, the place that it was entered for (empty where there was none), and the one where it would go.
-Moved = tuple[str, str, str]
+#: A secret, the place that it was entered for (empty where there was none), the one where it would go, and the setting.
+Moved = tuple[str, str, str, str]
 
 
 def moved(
@@ -31,7 +31,7 @@ def moved(
     for setting, secrets in secret_hosts.items():
         was, is_now = place(old.get(setting)), place(new.get(setting))
         if is_now and is_now != was:
-            yield from ((name, was, is_now) for name in sorted(secrets - told))
+            yield from ((name, was, is_now, setting) for name in sorted(secrets - told))
             told |= secrets
 
 

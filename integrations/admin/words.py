@@ -1,12 +1,15 @@
 """Small pieces of the lists: badge colours, links, and text that fits a cell."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from django.urls import reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.text import Truncator
 
 from bookings.models import Booking
+from integrations.admin.typed_fields import in_words
+from integrations.options import Options
 
 #: Badge colours by state, for every model here.
 TONES: Mapping[str, str] = {
@@ -50,3 +53,11 @@ def duration(seconds: float) -> str:
     if not minutes:
         return f"{left} s"
     return f"{minutes} min {left} s" if left else f"{minutes} min"
+
+
+def told_settings(model: type[Options] | None, values: Mapping[str, Any]) -> str:
+    """Show what is set, with what each thing is called; what is not set is as usual."""
+    rows = format_html_join("", "<dt>{}</dt><dd>{}</dd>", in_words(model, values))
+    if not rows:
+        return "Nothing is set: everything is as usual."
+    return format_html('<dl class="cs-facts">{}</dl>', rows)

@@ -290,6 +290,12 @@ class Connector(ABC):
     #: What it is called for people, and the actions a rule can choose: `{"name": "label"}`.
     label: ClassVar[str]
     actions: ClassVar[Mapping[str, str]]
+    #: For who sets it up: what it is for in a sentence, what has to be at hand, and the provider's page to begin at.
+    purpose: ClassVar[str] = ""
+    needs: ClassVar[Sequence[str]] = ()
+    guide: ClassVar[str] = ""
+    #: What each scope of its tokens is for, in the words of what staff would miss without it.
+    scope_purposes: ClassVar[Mapping[str, str]] = {}
     #: Typed shape of `Connection.settings`, of the rule options, and the names of its secrets with help texts.
     settings_model: ClassVar[type[Options]]
     options_model: ClassVar[type[Options]]
@@ -447,6 +453,14 @@ class Connector(ABC):
         raise NotImplementedError
 
     @property
+    def lacks(self) -> Sequence[str]:
+        """Return in words for staff what has to be entered before it can be tested, `the bot token`; asks nobody.
+
+        Settings are read as they are stored, right or wrong; what is wrong with them is told without this.
+        """
+        return ()
+
+    @property
     def oauth(self) -> OAuth | None:
         """Return how a person grants access; None where secrets are entered instead."""
         return None
@@ -465,6 +479,19 @@ class Connector(ABC):
         `templates` are those that staff wrote, where the connector uses them.
         """
         return ()
+
+    @classmethod
+    def in_words(cls, action: str, options: Mapping[str, Any]) -> str:
+        """Return what a rule does, to follow "When a booking is made, "; names nobody, and takes any options."""
+        label = cls.actions.get(action, action)
+        return label[:1].lower() + label[1:]
+
+    @classmethod
+    def option_choices(
+        cls, action: str, *, templates: Mapping[str, MailTemplate]
+    ) -> Mapping[str, Sequence[tuple[str, str]]]:
+        """Return what there is to choose for options of a rule, by option: values with labels; asks nobody."""
+        return {}
 
     @classmethod
     def check_secret(cls, name: str, value: str) -> str:

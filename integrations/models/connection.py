@@ -78,7 +78,7 @@ class Connection(models.Model):
         DEGRADED = "degraded", "degraded"
         PAUSED = "paused", "paused"
 
-    provider = models.CharField(max_length=32, help_text="calendly, salesforce, slack, ...")
+    provider = models.CharField(max_length=32, help_text="Which system it is an account of.")
     name = models.CharField(max_length=100, unique=True)
     settings = models.JSONField(default=dict, blank=True)
     sealed_secrets = models.TextField(blank=True, editable=False)
@@ -92,6 +92,10 @@ class Connection(models.Model):
         default=dict, blank=True, editable=False,
         help_text='What our settings need over there, as last looked at: {"at": "...", "items": [{"name": str, "ok": bool, '
         '"detail": str, "hint": str}]}.',
+    )  # fmt: skip
+    last_check = models.JSONField(
+        default=dict, blank=True, editable=False,
+        help_text='What the last test of the connection found, until it is changed: {"at": "...", "ok": bool, "said": str}.',
     )  # fmt: skip
     token_expires_at = models.DateTimeField(
         null=True,

@@ -6,7 +6,7 @@ raises TemporaryError, PermanentError or ConfigurationError (`integrations.error
 
 import enum
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -88,6 +88,12 @@ class Source(ABC):
     """Bring bookings in from one kind of system."""
 
     label: ClassVar[str]
+    #: For who sets it up: what it is for in a sentence, what has to be at hand, and the provider's page to begin at.
+    purpose: ClassVar[str] = ""
+    needs: ClassVar[Sequence[str]] = ()
+    guide: ClassVar[str] = ""
+    #: What each scope of its tokens is for, in the words of what staff would miss without it.
+    scope_purposes: ClassVar[Mapping[str, str]] = {}
     #: Names of the secrets of a connection, with help texts.
     secret_fields: ClassVar[Mapping[str, str]]
     #: What can be set on a connection.

@@ -285,7 +285,8 @@ def test_adding_says_what_comes_next(operator):
     html = operator.get(url).content.decode()
     response = operator.post(url, {"provider": "calendly", "name": "Harbor"}, follow=True)
 
-    assert "where bookings come from" in html
+    assert "Where bookings come from" in html
+    assert "?provider=calendly" in html
     assert "Harbor was added. Now connect it." in response.content.decode()
 
 

@@ -3,7 +3,9 @@
 import json
 
 import pytest
+from django.db import connection as database
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from integrations import accounts
@@ -66,6 +68,19 @@ def test_the_shipped_templates_are_listed_with_the_rules_that_use_them(writer):
     assert all(item.label in page for item in SHIPPED.values())
     assert page.count("Tell the host") == 1
     assert page.count(">Invite<") == 3
+
+
+def test_the_list_takes_as_many_queries_for_many_templates_as_for_one(writer):
+    EmailTemplate.objects.create(**given())
+    with CaptureQueriesContext(database) as one:
+        writer.get(LIST)
+    for number in range(5):
+        EmailTemplate.objects.create(**given(name=f"more-{number}"))
+
+    with CaptureQueriesContext(database) as many:
+        writer.get(LIST)
+
+    assert len(many) == len(one)
 
 
 def test_a_change_begins_with_the_shipped_words_and_takes_their_place(writer):

@@ -385,7 +385,8 @@ def test_each_action_has_options_of_its_own(operator, connection):
     assert "channel" not in shown
 
 
-def test_a_new_rule_says_where_the_options_come_from(operator, connection):
+def test_a_new_rule_begins_with_what_is_done_where(operator, connection):
     html = operator.get(reverse("admin:integrations_rule_add")).content.decode()
 
-    assert "They belong to the action" in html
+    assert "Add it to a list" in html
+    assert f"?connection={connection.pk}&amp;action=add" in html

@@ -119,11 +119,17 @@ def test_only_connections_that_can_tell_are_offered(boss, connection):
     assert "connection" in found
 
 
-def test_the_options_are_described_for_each_system_that_can_tell(boss):
-    html = boss.get(reverse(ADD)).content.decode()
+def test_a_channel_begins_with_what_can_tell_and_shows_its_fields(boss, connection):
+    slack = ConnectionFactory.create(provider="slack", name="Slack")
+    ConnectionFactory.create(provider="webhook", name="Silent")
 
-    assert "Notifying: Known names: room (The room; required)." in html
-    assert "Slack: Known names: channel (Channel id, such as C0123456789, or #name; with an incoming webhook, the name of its own channel; required)." in html  # fmt: skip
+    start = boss.get(reverse(ADD)).content.decode()
+    form = boss.get(f"{reverse(ADD)}?connection={slack.pk}").content.decode()
+
+    assert "Teller" in start
+    assert "Silent" not in start
+    assert 'name="options__channel"' in form
+    assert 'name="options__room"' not in form
 
 
 def test_switched_on_again_it_begins_anew(boss, channel):

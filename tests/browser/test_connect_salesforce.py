@@ -26,10 +26,10 @@ def test_staff_connect_salesforce_with_the_button_and_leave_again(
     page = staff_page
 
     page.goto("/admin/integrations/connection/add/")
-    page.get_by_label("Provider").select_option("salesforce")
+    page.get_by_role("link", name="Salesforce").click()
     page.get_by_label("Name").fill("Harbor")
     page.get_by_role("button", name="Save", exact=True).click()
-    page.get_by_label("Settings").fill('{"login": "oauth"}')
+    page.get_by_label("How to log in").select_option("oauth")
     page.get_by_label("Client id").fill("sandbox-salesforce-client")
     page.get_by_label("Client secret").fill("sandbox-salesforce-secret")
     page.get_by_role("button", name="Save and continue editing").click()
@@ -46,8 +46,10 @@ def test_staff_connect_salesforce_with_the_button_and_leave_again(
     expect(page.get_by_text("inga@harbor.example").first).to_be_visible()
     assert Connection.objects.get(name="Harbor").secrets["refresh_token"]
 
-    page.get_by_role("button", name="Test connection").click()
-    expect(page.get_by_text("Salesforce accepts the log-in as inga@harbor.example")).to_be_visible()
+    page.get_by_role("button", name="Test connection").first.click()
+    expect(
+        page.get_by_text("Salesforce accepts the log-in as inga@harbor.example").first
+    ).to_be_visible()
     page.get_by_role("button", name="Disconnect").click()
     page.get_by_role("button", name="Disconnect").click()
     expect(page.get_by_role("heading", name="Not connected", exact=True)).to_be_visible()

@@ -95,6 +95,7 @@ def test_staff_connect_with_a_token_subscribe_and_watch_a_backfill(
     sandbox.seed_bookings(120, days=60)
 
     page.goto("/admin/integrations/connection/add/")
+    page.get_by_role("link", name="Calendly").last.click()
     page.get_by_label("Name").fill("Harbor")
     page.get_by_role("button", name="Save", exact=True).click()
     expect(page.get_by_text("Not connected yet")).to_be_visible()

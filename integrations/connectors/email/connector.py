@@ -1,6 +1,7 @@
 """Carry meetings to mailboxes: messages made from templates, and calendar invitations that are kept true."""
 
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import Any, ClassVar
 
 from integrations.connectors.base import (
@@ -19,6 +20,10 @@ from integrations.connectors.email.client import MailSession
 from integrations.connectors.email.mailing import Post, domain, sender_line
 from integrations.connectors.email.message import Letter, message_id, person_digest
 from integrations.connectors.email.options import (
+    ANSWER,
+    GUESTS,
+    HOST,
+    INVITEE,
     EmailNoticeOptions,
     EmailSettings,
     SendEmailOptions,
@@ -41,6 +46,13 @@ class EmailConnector(Connector):
     """Send messages from templates and calendar invitations through a mail server."""
 
     label: ClassVar[str] = "E-mail"
+    purpose: ClassVar[str] = (
+        "Sends messages from templates and calendar invitations through a mail server of yours; tells staff by mail."
+    )
+    needs: ClassVar[Sequence[str]] = (
+        "a mail server that takes mail for sending (SMTP): its name, and port 587 or 465",
+        "an account there with its password (an app password, at Gmail), that may send from your address",
+    )
     actions: ClassVar[Mapping[str, str]] = {
         "send_email": "Send a message from a template",
         "send_invite": "Send calendar invitations, and keep them true",
@@ -144,6 +156,29 @@ class EmailConnector(Connector):
             if name not in known
         ]
 
+    @property
+    def lacks(self) -> Sequence[str]:
+        """Return the password where there is a user name."""
+        needs_it = bool(self.account.settings.get("username"))
+        return ("the password",) if needs_it and not self._password else ()
+
+    @classmethod
+    def in_words(cls, action: str, options: Mapping[str, Any]) -> str:
+        """Return what is sent to whom; of people who are named, how many."""
+        usual = cls.options_for(action).model_fields["to"].get_default()
+        whom = _whom(options.get("to") or usual)
+        if action == "send_invite":
+            return f"send calendar invitations to {whom}, and keep them true"
+        return f"send the message “{options.get('template', '?')}” to {whom} by e-mail"
+
+    @classmethod
+    def option_choices(
+        cls, action: str, *, templates: Mapping[str, MailTemplate]
+    ) -> Mapping[str, Sequence[tuple[str, str]]]:
+        """Return the templates that there are, wherever one is named."""
+        known = {name: item.label for name, item in {**SHIPPED, **templates}.items()}
+        return dict.fromkeys(cls.templates_of(action, {}), sorted(known.items(), key=itemgetter(1)))
+
     @classmethod
     def templates_of(cls, action: str, options: Mapping[str, Any]) -> dict[str, str]:
         """Return the template that each option of a rule names, or leaves at what is usual."""
@@ -175,3 +210,13 @@ class EmailConnector(Connector):
 
     def _settings(self) -> EmailSettings:
         return read_settings(EmailSettings, self.account.settings)
+
+
+def _whom(recipients: object) -> str:
+    """Return recipients in words: kinds of people as they are, addresses by their number."""
+    given = [str(one) for one in recipients] if isinstance(recipients, list) else []
+    words = [f"the {one}" for one in given if one in {HOST, INVITEE, GUESTS}]
+    words += ["who is named in an answer"] if any(one.startswith(ANSWER) for one in given) else []
+    count = len([one for one in given if "@" in one and not one.startswith(ANSWER)])
+    words += [f"{count} address{'es' if count > 1 else ''}"] if count else []
+    return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:]))) or "nobody"

@@ -1,6 +1,7 @@
 """What staff can set: on the connection, on the rules of each action, and for notices."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -55,12 +56,18 @@ _WHO = "Whom, each with a message of their own: host, invitee, guests, answer:<q
 class EmailSettings(Options):
     """Settings of a connection: the server that takes the mail, and who it is from."""
 
+    choice_labels: ClassVar[Mapping[str, Mapping[str, str]]] = {
+        "security": {"starttls": "STARTTLS", "tls": "TLS", "none": "None"}
+    }
+
     host: str = Field(
-        pattern=r"^[A-Za-z0-9.:-]{1,253}$", description="Name of the mail server that sends."
+        title="Mail server",
+        pattern=r"^[A-Za-z0-9.:-]{1,253}$",
+        description="Name of the mail server that sends.",
     )
-    port: int = Field(default=587, ge=1, le=65535, description="587 for starttls, 465 for tls.")
+    port: int = Field(default=587, ge=1, le=65535, description="587 for STARTTLS, 465 for TLS.")
     security: Literal["starttls", "tls", "none"] = Field(
-        default="starttls", description="none only for a server on this machine, in development."
+        default="starttls", description="None only for a server on this machine, in development."
     )
     username: Annotated[str, AfterValidator(_plain_line)] = Field(
         default="", description="For the log-in; empty where the server asks for none."
@@ -78,13 +85,15 @@ class EmailSettings(Options):
 class SendEmailOptions(Options):
     """Options of a rule that sends a message."""
 
-    template: Slug = Field(description="Name of the template: see E-mail templates.")
+    template: Slug = Field(description="What is sent: see E-mail templates.")
     to: list[Recipient] = Field(min_length=1, max_length=20, description=_WHO)
     cc: list[Recipient] = Field(
         default=[], max_length=10, description="Who gets a copy of the first message; as above."
     )
     questionnaire_url: Annotated[str, AfterValidator(_web_link)] = Field(
-        default="", description="Link for the template, as {{ options.questionnaire_url }}."
+        title="Link to a questionnaire",
+        default="",
+        description="Link for the template, as {{ options.questionnaire_url }}.",
     )
 
 

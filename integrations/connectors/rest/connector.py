@@ -1,7 +1,7 @@
 """Call a REST interface as rules describe it: one object for each meeting or event, changed and canceled with it."""
 
-from collections.abc import Mapping
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 from integrations.connectors.base import (
     Applied,
@@ -19,7 +19,7 @@ from integrations.connectors.rest.calling import Calling
 from integrations.connectors.rest.client import RestClient
 from integrations.connectors.rest.options import RestOptions
 from integrations.connectors.rest.rendering import Rendered
-from integrations.connectors.rest.settings import SECRETS, RestSettings
+from integrations.connectors.rest.settings import NEEDED_SECRETS, SECRETS, RestSettings
 from integrations.errors import RuleError
 from integrations.http import TIMEOUT
 from integrations.options import Options, read_options, read_settings
@@ -29,6 +29,13 @@ class RestConnector(Connector):
     """Send the requests of a rule, filled in from the meeting."""
 
     label: ClassVar[str] = "REST"
+    purpose: ClassVar[str] = (
+        "Calls any system with a REST interface: a rule says which requests, filled in from the meeting."
+    )
+    needs: ClassVar[Sequence[str]] = (
+        "the address of the interface, and its manual",
+        "an API key, user and password, or client id and secret, as it wants them",
+    )
     actions: ClassVar[Mapping[str, str]] = {"call": "Call a REST interface"}
     settings_model: ClassVar[type[Options]] = RestSettings
     options_model: ClassVar[type[Options]] = RestOptions
@@ -80,6 +87,23 @@ class RestConnector(Connector):
         return _checked(
             "Nothing was asked: set check_path to a path that can be read without harm."
         )
+
+    @classmethod
+    def in_words(cls, action: str, options: Mapping[str, Any]) -> str:
+        """Return what is made, in the rule's own word for it."""
+        made = options.get("object") or "object"
+        if options.get("each") == "event":
+            return f"make a new {made} by a REST interface"
+        return f"make or change the {made} by a REST interface"
+
+    @property
+    def lacks(self) -> Sequence[str]:
+        """Return the secrets without which nobody could tell who calls."""
+        auth = self.account.settings.get("auth", "bearer")
+        names = NEEDED_SECRETS.get(str(auth), ())
+        return [
+            f"the {name.replace('_', ' ')}" for name in names if not self.account.secrets.get(name)
+        ]
 
     @property
     def _settings(self) -> RestSettings:

@@ -1,8 +1,8 @@
 """What a rule says of its requests, as typed data; `checking` looks at the templates in it."""
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
@@ -81,8 +81,26 @@ class Search(Request):
     )
 
 
+_EXAMPLE = {
+    "method": "POST",
+    "path": "/activities",
+    "body": {"title": "{{ event_type.name }}", "starts": {"$value": "booking.start_at"}},
+}
+
+
 class RestOptions(Options):
     """Options of a rule that calls a REST interface."""
+
+    sections: ClassVar[Mapping[str, Sequence[str]]] = {
+        "Requests": ("create", "update", "cancel"),
+        "Finding": ("lookup", "find"),
+        "Answers": ("id", "keep", "link", "success"),
+        "How requests are sent": ("encoding", "drop_empty", "idempotency_header", "recreate"),
+    }
+    choice_labels: ClassVar[Mapping[str, Mapping[str, str]]] = {
+        "each": {"meeting": "One object for each meeting", "event": "One for each event: a note, a log entry"},
+        "encoding": {"json": "JSON", "form": "Form"},
+    }  # fmt: skip
 
     object: str = Field(
         default="object",
@@ -94,20 +112,36 @@ class RestOptions(Options):
         description="Keep one object for each meeting, or make one for each event (a note, a log entry)",
     )
     create: Request = Field(
-        description="The request that makes the object: method, path, query, headers, body, repeatable"
+        examples=[_EXAMPLE],
+        description="The request that makes the object: method, path, query, headers, body, repeatable",
     )
     update: Request | None = Field(
-        default=None, description="The request that changes it; record.id is its id"
+        default=None,
+        examples=[
+            {"method": "PATCH", "path": "/activities/{{ record.id }}", "body": {"done": False}}
+        ],
+        description="The request that changes it; record.id is its id",
     )
     cancel: Request | None = Field(
-        default=None, description="The request for a canceled meeting; left out, update's"
+        default=None,
+        examples=[{"method": "DELETE", "path": "/activities/{{ record.id }}"}],
+        description="The request for a canceled meeting; left out, update's",
     )
     lookup: Search | None = Field(
         default=None,
+        examples=[
+            {"path": "/accounts", "query": {"email": "{{ invitee.email }}"}, "items": "data"}
+        ],
+        title="Look up first",
         description="A request made before: what it finds is called found, such as found.id; nobody found: nothing is sent",
     )
     find: Search | None = Field(
-        default=None, description="How to find the object again after an answer was lost"
+        default=None,
+        title="Find again",
+        examples=[
+            {"path": "/activities", "query": {"key": "calsync-{{ meeting.key }}"}, "items": "data"}
+        ],
+        description="How to find the object again after an answer was lost",
     )
     id: str = Field(
         default="id",
@@ -123,7 +157,9 @@ class RestOptions(Options):
         description="Template of the object's address for people; may name record and response",
     )
     success: Success = Field(
-        default_factory=Success, description="What counts as success: statuses, path, equals"
+        default_factory=Success,
+        examples=[{"statuses": [200, 201], "path": "ok", "equals": True}],
+        description="What counts as success: statuses, path, equals",
     )
     encoding: Literal["json", "form"] = Field(default="json", description="How bodies are written")
     drop_empty: bool = Field(

@@ -1,8 +1,8 @@
 """What staff can set on a connection: where the interface is, and how it wants to be told who calls."""
 
 import re
-from collections.abc import Mapping
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationInfo, field_validator
@@ -19,48 +19,69 @@ _TOKEN_NAME = r"^([A-Za-z][A-Za-z0-9-]{0,60})?$"  # noqa: S105 - what a header m
 Auth = Literal["none", "bearer", "basic", "header", "oauth2_client_credentials"]
 
 SECRETS: Mapping[str, str] = {
-    "token": "With the auth bearer: the token or API key.",
-    "username": "With the auth basic: the user, or the API key where it takes the user's place.",
-    "password": "With the auth basic: the password; empty where there is none.",
-    "header_value": "With the auth header: the API key, exactly as the header has to hold it.",
-    "client_id": "With the auth oauth2_client_credentials.",
-    "client_secret": "With the auth oauth2_client_credentials.",
+    "token": "For Bearer: the token or API key.",
+    "username": "For Basic: the user, or the API key where it takes the user's place.",
+    "password": "For Basic: the password; empty where there is none.",
+    "header_value": "For a header of its own: the API key, exactly as the header has to hold it.",
+    "client_id": "For a token that is fetched.",
+    "client_secret": "For a token that is fetched.",
+}
+#: The secrets that each way to say who calls cannot do without.
+NEEDED_SECRETS: Mapping[str, Sequence[str]] = {
+    "bearer": ("token",),
+    "basic": ("username",),
+    "header": ("header_value",),
+    "oauth2_client_credentials": ("client_id", "client_secret"),
 }
 
 
 class RestSettings(Options):
     """Settings of a connection to one REST interface."""
 
+    sections: ClassVar[Mapping[str, Sequence[str]]] = {
+        "A token that is fetched with client id and secret": (
+            "token_url",
+            "client_auth",
+            "scope",
+            "audience",
+        )
+    }
+    choice_labels: ClassVar[Mapping[str, Mapping[str, str]]] = {
+        "auth": {
+            "none": "Not at all", "bearer": "A token or API key (Bearer)", "basic": "User and password (Basic)",
+            "header": "An API key in a header of its own",
+            "oauth2_client_credentials": "A token that is fetched (OAuth 2 client credentials)",
+        },
+        "client_auth": {"basic": "In the Authorization header", "body": "In the form"},
+    }  # fmt: skip
+
     base_url: str = Field(
         pattern=_ADDRESS,
         description="Where every path begins, such as https://api.example.com/v1. Secrets go to this host and the token URL's alone",
     )
     auth: Auth = Field(
+        title="How each request says who calls",
         default="bearer",
-        description="How each request says who calls: a token, user and password, a header of its own, or a token fetched with "
-        "client id and secret",
+        description="Its secrets are entered below",
     )
     header_name: str = Field(
         default="",
+        title="Name of the header",
         pattern=_TOKEN_NAME,
         validate_default=True,
-        description="With header: what it is called, such as X-Api-Key",
+        description="With an API key in a header: what it is called, such as X-Api-Key",
     )
     token_url: str = Field(
         default="",
         pattern=rf"({_ADDRESS})|^$",
         validate_default=True,
-        description="With oauth2_client_credentials: where tokens are given",
+        description="With a token that is fetched: where tokens are given",
     )
-    scope: str = Field(
-        default="", max_length=500, description="With oauth2_client_credentials, if one is needed"
-    )
-    audience: str = Field(
-        default="", max_length=500, description="With oauth2_client_credentials, if one is needed"
-    )
+    scope: str = Field(default="", max_length=500, description="If one is needed")
+    audience: str = Field(default="", max_length=500, description="If one is needed")
     client_auth: Literal["basic", "body"] = Field(
         default="basic",
-        description="With oauth2_client_credentials: whether client id and secret go into the Authorization header or the form",
+        description="Where client id and secret go",
     )
     check_path: str = Field(
         default="",

@@ -74,6 +74,17 @@ class SalesforceConnector(Connector):
     """Keep one Event, and the person it belongs to, true to each meeting."""
 
     label: ClassVar[str] = "Salesforce"
+    purpose: ClassVar[str] = (
+        "Finds or creates the person (Lead or Contact) and keeps one Event for each meeting; tasks, cases and campaigns beside."
+    )
+    needs: ClassVar[Sequence[str]] = (
+        "an admin of the Salesforce organization, to make an External Client App with the scopes api and refresh_token",
+        "its consumer key and secret, and your My Domain address",
+        "a user for Calsync with rights on Leads, Contacts and Events, or somebody who presses Connect",
+    )
+    guide: ClassVar[str] = (
+        "https://help.salesforce.com/s/articleView?id=xcloud.external_client_apps.htm"
+    )
     actions: ClassVar[Mapping[str, str]] = {
         "sync_meeting": "Write the meeting: person and event",
         **{name: action.label for name, action in ACTIONS.items()},
@@ -287,6 +298,27 @@ class SalesforceConnector(Connector):
         if settings.login != "oauth":
             return None
         return SalesforceOAuth(settings=settings, secrets=self.account.secrets)
+
+    @property
+    def lacks(self) -> Sequence[str]:
+        """Return the secrets that the chosen log-in cannot do without."""
+        login = self.account.settings.get("login", "client_credentials")
+        names = {
+            "jwt": ("client_id", "private_key"),
+            "client_credentials": ("client_id", "client_secret"),
+        }
+        return [
+            f"the {name.replace('_', ' ')}"
+            for name in names.get(str(login), ())
+            if not self.account.secrets.get(name)
+        ]
+
+    @classmethod
+    def in_words(cls, action: str, options: Mapping[str, Any]) -> str:
+        """Return what becomes of the person and the meeting."""
+        if action == "sync_meeting":
+            return "create or update the person and the Event in Salesforce"
+        return f"{super().in_words(action, options)} in Salesforce"
 
     @classmethod
     def options_for(cls, action: str) -> type[Options]:

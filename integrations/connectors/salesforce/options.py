@@ -1,6 +1,7 @@
 """What staff can set: on the connection, and on a rule."""
 
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Literal
 
 from django.conf import settings
 from pydantic import Field, ValidationInfo, field_validator
@@ -11,35 +12,82 @@ from integrations.options import Options
 class SalesforceSettings(Options):
     """Settings of a connection to one Salesforce organisation."""
 
+    sections: ClassVar[Mapping[str, Sequence[str]]] = {
+        "Log-in": ("login", "login_url", "username", "audience", "api_version"),
+        "People": (
+            "match_link", "match_contacts", "match_leads", "match_accounts", "free_mail_domains", "when_ambiguous",
+            "create", "lead_source", "person_owner", "person_accounts",
+        ),
+        "Events": ("event_owner", "guests", "when_canceled", "drift"),
+        "Fields that name the meeting": (
+            "event_external_id_field", "person_external_id_field", "case_external_id_field",
+        ),
+    }  # fmt: skip
+    choice_labels: ClassVar[Mapping[str, Mapping[str, str]]] = {
+        "login": {
+            "client_credentials": "As the app's Run As user (client credentials)",
+            "jwt": "As a user name, with a certificate (JWT)",
+            "oauth": "As whoever presses Connect (OAuth)",
+        },
+        "create": {"lead": "A Lead", "contact": "A Contact", "nothing": "Nothing: it is left out"},
+        "event_owner": {
+            "host": "The host, unless staff chose another",
+            "host_always": "The host, always",
+            "integration_user": "Whoever writes it",
+        },
+        "person_owner": {
+            "rules": "Whom the assignment rules choose", "host_on_create": "The host, when created",
+        },
+        "guests": {
+            "ignore": "Named in the description alone",
+            "relate": "Related to the Event where they are known",
+            "create": "Related, and created where they are not known",
+        },
+        "when_canceled": {"mark": "Marked as canceled, its time freed", "delete": "Deleted"},
+        "when_ambiguous": {"review": "Ask a person", "newest": "Take the one changed last"},
+        "drift": {
+            "off": "Do not look", "report": "Report what was changed there", "repair": "Write ours again",
+        },
+    }  # fmt: skip
+
     login: Literal["client_credentials", "jwt", "oauth"] = Field(
         default="client_credentials",
-        description="How to log in: as the app's Run As user, as username with a signed JWT, or as whoever presses Connect",
+        title="How to log in",
+        description="Whom Calsync acts as; the secrets below belong to it",
     )
     login_url: str = Field(
+        title="Address",
         default_factory=lambda: str(settings.SALESFORCE_LOGIN_URL),
         pattern=r"^https?://[^/?#@\s]+(/[^?#\s]*)?$",
-        description="My Domain address, such as https://acme.my.salesforce.com. jwt and oauth also take "
+        description="My Domain address, such as https://acme.my.salesforce.com. The last two ways to log in also take "
         "https://login.salesforce.com, or https://test.salesforce.com for a sandbox",
     )
     username: str = Field(
         default="",
         max_length=80,
         validate_default=True,
-        description="With jwt: the username to act as; in a sandbox it ends with the sandbox's name",
+        description="With a certificate: the user name to act as; in a sandbox it ends with the sandbox's name",
     )
     audience: str = Field(
         default="",
         pattern=r"^(https://\S+)?$",
-        description="With jwt: whom the assertion is for; left out, it is production's or the sandboxes', as login_url is",
+        description="With a certificate: whom the assertion is for; left out, it is production's or the sandboxes', as the address is",
     )
-    api_version: str = Field(default="66.0", pattern=r"^\d{2,3}\.0$")
+    api_version: str = Field(
+        default="66.0",
+        pattern=r"^\d{2,3}\.0$",
+        title="API version",
+        description="Of Salesforce's REST API",
+    )
     event_external_id_field: str = Field(
+        title="On Event",
         default="Calendly_Invitee_UUID__c",
         pattern=r"^([A-Za-z]\w*)?$",
         description="External ID and unique text field on Event that names the meeting; empty where there is none: an Event is "
         "then recognised by a line in its description",
     )
     case_external_id_field: str = Field(
+        title="On Case",
         default="",
         pattern=r"^([A-Za-z]\w*)?$",
         description="External ID and unique text field on Case that names the meeting; empty for none.",
@@ -48,16 +96,24 @@ class SalesforceSettings(Options):
         default="Calendly", max_length=40, description="Lead Source of new leads."
     )
     match_link: bool = Field(
-        default=True, description="Use the record id that a booking link carries (salesforce_uuid)."
+        title="Take the record of the booking link",
+        default=True,
+        description="Use the record id that a booking link carries (salesforce_uuid).",
     )
     person_external_id_field: str = Field(
+        title="On Lead and Contact",
         default="",
         pattern=r"^([A-Za-z]\w*)?$",
         description="External ID and unique text field on Lead and Contact that names the meeting; empty for none.",
     )
-    match_contacts: bool = Field(default=True, description="Look for a Contact by e-mail address.")
-    match_leads: bool = Field(default=True, description="Look for a Lead by e-mail address.")
+    match_contacts: bool = Field(
+        title="Look for Contacts", default=True, description="Look for a Contact by e-mail address."
+    )
+    match_leads: bool = Field(
+        title="Look for Leads", default=True, description="Look for a Lead by e-mail address."
+    )
     match_accounts: bool = Field(
+        title="Look for Accounts",
         default=False,
         description="Look for an Account by the address's domain, to put a new Contact into.",
     )
@@ -69,12 +125,14 @@ class SalesforceSettings(Options):
         default=False, description="The organisation has Person Accounts enabled."
     )
     create: Literal["lead", "contact", "nothing"] = Field(
-        default="lead", description="What a person who is not found becomes."
+        title="Who is not found becomes",
+        default="lead",
+        description="What a person who is not found becomes.",
     )
     event_owner: Literal["host", "host_always", "integration_user"] = Field(
         default="host",
-        description="Who owns the Event: the user with the host's e-mail address (host leaves whom staff put there by hand, "
-        "host_always takes it back with each change), or whoever writes it.",
+        description="Who owns the Event: the user with the host's e-mail address, or whoever writes it. Whom staff put there by hand "
+        "stays, or is replaced with each change.",
     )
     person_owner: Literal["rules", "host_on_create"] = Field(
         default="rules",
@@ -83,7 +141,7 @@ class SalesforceSettings(Options):
     guests: Literal["ignore", "relate", "create"] = Field(
         default="ignore",
         description="What becomes of a meeting's guests: named in the description alone, related to the Event where they are known, "
-        "or created as create says, too.",
+        "or created, too, as who is not found becomes.",
     )
     when_canceled: Literal["mark", "delete"] = Field(
         default="mark",
@@ -95,6 +153,7 @@ class SalesforceSettings(Options):
     )
 
     drift: Literal["off", "report", "repair"] = Field(
+        title="Each night",
         default="report",
         description="What was written is read back each night: not at all, to report what was changed in Salesforce, or to "
         "write ours again.",
@@ -110,6 +169,12 @@ class SalesforceSettings(Options):
 
 class SalesforceOptions(Options):
     """Options of a rule that writes the meeting."""
+
+    choice_labels: ClassVar[Mapping[str, Mapping[str, str]]] = {
+        "link_opportunity": {
+            "off": "Never", "only_open": "Where there is one open", "newest_open": "To the newest open one",
+        }
+    }  # fmt: skip
 
     link_opportunity: Literal["off", "only_open", "newest_open"] = Field(
         default="off",

@@ -1,6 +1,6 @@
 """Post one card per meeting and place, keep it up to date, and tell each change; or one message an event, by webhook."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar, TypeVar
 
@@ -56,6 +56,15 @@ class SlackConnector(Connector):
     """
 
     label: ClassVar[str] = "Slack"
+    purpose: ClassVar[str] = (
+        "Posts one card for each meeting to a channel and keeps it true; tells staff what is on today and what needs a person."
+    )
+    needs: ClassVar[Sequence[str]] = (
+        "a Slack app of your own, made from scratch, with the scopes chat:write, channels:read, channels:history and channels:join",
+        "its bot token (xoxb-...), or its client id and secret to install it from here; or the URL of an incoming webhook, which can do less",
+    )
+    guide: ClassVar[str] = "https://api.slack.com/apps"
+    scope_purposes: ClassVar[Mapping[str, str]] = {**scopes.NEEDED, **scopes.FOR_SOME}
     actions: ClassVar[Mapping[str, str]] = {
         "post_card": "Post and keep up to date one card per meeting",
     }
@@ -181,6 +190,23 @@ class SlackConnector(Connector):
     def _introduce_bot(self) -> tuple[Answer, Mapping[str, Any]]:
         answer = self._client().read("auth.test")
         return answer, answer.require()
+
+    @property
+    def lacks(self) -> Sequence[str]:
+        """Return that there is neither token nor webhook."""
+        known = ("bot_token", "access_token", "webhook_url")
+        has_one = any(self.account.secrets.get(name) for name in known)
+        return () if has_one else ("a bot token, or the URL of an incoming webhook",)
+
+    @classmethod
+    def in_words(cls, action: str, options: Mapping[str, Any]) -> str:
+        """Return where cards go."""
+        channel = options.get("channel")
+        places = [channel] if isinstance(channel, str) and channel else []
+        places += ["the places of its routes"] if options.get("routes") else []
+        where = " and ".join(places) or "a channel"
+        where = where.replace("@host", "the host in person")
+        return f"post a card to {where} in Slack, and keep it up to date"
 
     @property
     def oauth(self) -> OAuth:

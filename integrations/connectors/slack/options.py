@@ -96,21 +96,26 @@ class SlackOptions(Options):
     routes: tuple[Route, ...] = Field(
         default_factory=tuple,
         max_length=_MOST_ROUTES,
-        description='Other places for some meetings; each that fits gets a card: [{"when": {"event_type": "Demo"}, '
-        '"channel": "#demos"}]. When is one of event_type (name, slug or URI), host (e-mail address), team (Calendly '
+        examples=[[{"when": {"event_type": "Demo"}, "channel": "#demos"}]],
+        description="Other places for some meetings; each that fits gets a card. When is one of event_type (name, slug or URI), host (e-mail address), team (Calendly "
         "group), or question with answer or contains.",
     )
-    mask_email: bool = Field(default=True, description="Show j***@example.com.")
+    mask_email: bool = Field(
+        title="Mask the address", default=True, description="Show j***@example.com."
+    )
     show_answers: bool = Field(
         default=False, description="Show the answers to the booking form's questions."
     )
     show_utm: bool = Field(
-        default=False, description="Show the UTM parameters of the booking link."
+        title="Show UTM parameters",
+        default=False,
+        description="Show the UTM parameters of the booking link.",
     )
     mention_host: bool = Field(
         default=False, description="Mention the host, found in Slack by e-mail address."
     )
     broadcast: bool = Field(
+        title="Tell changes in the channel",
         default=False,
         description="Show the thread's line of a reschedule or cancellation in the channel too.",
     )

@@ -3,7 +3,7 @@
 import json
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -48,6 +48,14 @@ class WebhookConnector(Connector):
     """Tell a system of one's own every event, signed by the Standard Webhooks specification."""
 
     label: ClassVar[str] = "Webhook"
+    purpose: ClassVar[str] = (
+        "Tells a system of your own of every event, as one signed message (Standard Webhooks)."
+    )
+    needs: ClassVar[Sequence[str]] = (
+        "an https address that takes the messages",
+        "a signing secret, which the receiver keeps too",
+    )
+    guide: ClassVar[str] = "https://www.standardwebhooks.com"
     actions: ClassVar[Mapping[str, str]] = {"send_event": "Send every event as a signed message"}
     settings_model: ClassVar[type[Options]] = WebhookSettings
     options_model: ClassVar[type[Options]] = WebhookOptions
@@ -101,6 +109,11 @@ class WebhookConnector(Connector):
         return Applied(
             summary=f"{self._host} {answered} to a signed test message ({PING}).", changed=False
         )
+
+    @property
+    def lacks(self) -> Sequence[str]:
+        """Return that nothing could be signed."""
+        return () if self.account.secrets.get("signing_secret") else ("the signing secret",)
 
     @classmethod
     def check_secret(cls, name: str, value: str) -> str:

@@ -1,6 +1,6 @@
 """Calendly as a source: settings and the clock are read here, the work is done by its neighbours."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from datetime import datetime
 from typing import ClassVar
@@ -19,6 +19,7 @@ from integrations.sources.calendly.client import CalendlyClient
 from integrations.sources.calendly.oauth import CalendlyOAuth
 from integrations.sources.calendly.payloads import parse_webhook
 from integrations.sources.calendly.reader import CalendlyReader
+from integrations.sources.calendly.scope_purposes import PURPOSES
 from integrations.sources.calendly.settings import CalendlySettings
 from integrations.sources.calendly.subscriptions import CalendlySubscriptions
 from integrations.sources.reading import Reader
@@ -29,6 +30,15 @@ class CalendlySource(Source):
     """Bring Calendly's bookings in."""
 
     label: ClassVar[str] = "Calendly"
+    purpose: ClassVar[str] = (
+        "Where bookings come from: each booking, change and cancellation arrives within seconds."
+    )
+    needs: ClassVar[Sequence[str]] = (
+        "an owner or admin of the Calendly organization, on a paid plan",
+        "an OAuth app of yours at Calendly, or a personal access token",
+    )
+    guide: ClassVar[str] = "https://developer.calendly.com/"
+    scope_purposes: ClassVar[Mapping[str, str]] = PURPOSES
     secret_fields: ClassVar[Mapping[str, str]] = {
         "access_token": (
             "Personal access token of an owner or admin of the organization, where the account is not connected by OAuth."

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -23,6 +23,13 @@ _NAME_LENGTH = 80
 
 class CaseOptions(Options):
     """Options of a rule that opens case files."""
+
+    choice_labels: ClassVar[Mapping[str, Mapping[str, str]]] = {
+        "when_changed": {"update": "Brings it up to date", "leave": "Leaves it as it is"},
+        "when_canceled": {
+            "close": "Closes it", "update": "Brings it up to date", "leave": "Leaves it as it is",
+        },
+    }  # fmt: skip
 
     subject: texts.Template = Field(
         default="{{ event_type.name }} with {{ invitee.name }}",
