@@ -5,6 +5,7 @@ every secret is named. `.env.example` lists the variables.
 """
 
 import os
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -145,6 +146,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "axes",
     "rest_framework",
     "django_filters",
     "drf_spectacular",
@@ -161,6 +163,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",  # last: answers in place of a sign-in that is refused
 ]
 ROOT_URLCONF = "config.urls"
 # Where who signs in without coming from anywhere is led to.
@@ -186,6 +189,20 @@ LANGUAGE_CODE = "en-us"
 USE_I18N = True
 TIME_ZONE = "UTC"
 USE_TZ = True
+# Guessing passwords: after so many failures of one user from one address, that address waits. Kept in the database, so
+# that it holds for all processes and without Redis.
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+AXES_FAILURE_LIMIT = 8
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_DISABLE_ACCESS_LOG = True  # the audit log has it
+AXES_ENABLE_ADMIN = False
+AXES_COOLOFF_MESSAGE = "Too many failed sign-ins. Wait 15 minutes, then try again."
+AXES_CLIENT_IP_CALLABLE = "integrations.admin.signing_in.address_of"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (
@@ -341,7 +358,8 @@ SECURE_REDIRECT_EXEMPT = [r"^(webhooks|interactions)/", r"^(healthz|readyz)$"]
 SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=31_536_000 if PRODUCTION else 0)
 # Other hosts of the domain are not ours to speak for.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
-if env.bool("CALSYNC_TRUST_PROXY", default=False):
+CALSYNC_TRUST_PROXY = env.bool("CALSYNC_TRUST_PROXY", default=False)
+if CALSYNC_TRUST_PROXY:
     # Only behind a proxy that always sets or strips this header.
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 

@@ -40,6 +40,7 @@ hypothesis.settings.load_profile(
 
 def pytest_configure(config: pytest.Config) -> None:
     """Give this run a test database of its own, so that two runs on one machine do not meet."""
+    settings.AXES_ENABLED = False  # tests sign in as they like, but those of signing in
     run = os.environ.get("PYTEST_XDIST_TESTRUNUID") or f"{os.getpid():x}"
     database = settings.DATABASES["default"]
     if database["ENGINE"] == "django.db.backends.sqlite3":

@@ -7,6 +7,7 @@ process alone: an entry needs a user, and nobody who is not signed in may make a
 import logging
 from typing import Any
 
+from django.conf import settings
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.models import User
 from django.contrib.auth.signals import user_logged_in, user_login_failed
@@ -32,5 +33,11 @@ def note_failure(*, credentials: dict[str, Any], request: HttpRequest | None = N
     """Log that a sign-in failed: for which user, if there is one; what was typed may be a password."""
     named = str(credentials.get("username", ""))
     user = User.objects.filter(username=named).values_list("pk", flat=True).first()
-    address = request.META.get("REMOTE_ADDR", "") if request else ""
+    address = address_of(request) if request else ""
     logger.warning("Sign-in failed: user=%s from=%s", user or "unknown", address or "-")
+
+
+def address_of(request: HttpRequest) -> str:
+    """Return the address that asks; behind our own proxy, what the proxy saw, which is the last it added."""
+    forwarded = request.headers.get("X-Forwarded-For", "") if settings.CALSYNC_TRUST_PROXY else ""
+    return forwarded.rpartition(",")[2].strip() or str(request.META.get("REMOTE_ADDR", ""))
