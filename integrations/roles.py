@@ -23,7 +23,7 @@ _OPERATOR = _VIEWER | {
     "admin.view_logentry",
     "bookings.cancel_booking", "bookings.change_booking", "bookings.view_refetchrequest",
     "integrations.add_backfillrun", "integrations.change_backfillrun", "integrations.view_backfillrun",
-    "integrations.change_delivery", "integrations.view_deliveryattempt",
+    "integrations.change_delivery", "integrations.view_deliveryattempt", "integrations.view_bulkoperation",
     "integrations.change_driftfinding", "integrations.view_driftfinding", "integrations.view_driftrun",
     "integrations.change_inboundwebhook", "integrations.view_inboundwebhook",
     "integrations.change_matchreview", "integrations.view_matchreview",

@@ -24,6 +24,7 @@ from bookings.models import (
 from integrations.models import (
     ApiToken,
     BackfillProblem,
+    BulkOperation,
     DriftFinding,
     DriftRun,
     EmailTemplate,
@@ -139,6 +140,7 @@ def tell() -> Story:
         raw={"name": say("invitee.raw")},
     )  # fmt: skip
     story.add(booking, booking.event_type, invitee)
+    story.add(BulkOperation.objects.create(kind="retry", label="Retry", upto=1, requested_by="ann", created_at=NOW))  # fmt: skip
     story.add(ApiToken.objects.create(name="Report", user=StaffUserFactory.create(), digest="d", prefix="cs_1", created_at=NOW))  # fmt: skip
     _tell_traffic(story)
     _tell_staff(story)

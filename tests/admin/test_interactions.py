@@ -122,8 +122,7 @@ def test_acknowledged_failures_count_no_more(operator):
     operator.post(operate(first))
 
     (left,) = failures()
-    rows = operator.get(left.url).context["cl"].result_list
-    assert [row.pk for row in rows] == [second.pk]
+    assert f"#{second.pk}" in operator.get(left.url).content.decode()
     seen = operator.get(reverse("admin:integrations_delivery_changelist") + "?failed=seen")
     assert [row.pk for row in seen.context["cl"].result_list] == [first.pk]
     listed = operator.get(reverse("admin:integrations_connection_changelist")).context["cl"]

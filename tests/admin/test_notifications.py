@@ -300,11 +300,13 @@ def test_a_list_takes_as_many_queries_for_many_rows_as_for_one(boss, channel, na
 
 
 def test_the_first_page_counts_what_staff_could_not_be_told(boss, channel):
-    assert "Failed notifications" not in boss.get(reverse("admin:index")).content.decode()
+    assert "reached nobody" not in boss.get(reverse("admin:index")).content.decode()
 
-    NotificationFactory.create(channel=channel, state="failed", failure_class="permanent")
+    NotificationFactory.create(
+        channel=channel, state="failed", failure_class="permanent", settled_at=timezone.now()
+    )
 
-    assert "Failed notifications" in boss.get(reverse("admin:index")).content.decode()
+    assert "1 notification reached nobody" in boss.get(reverse("admin:index")).content.decode()
 
 
 def _queries(client, url):
