@@ -23,7 +23,7 @@ from integrations.admin.operations import OperatedAdmin, Operation
 from integrations.admin.providers import action_choices, check_rule, describe, get_provider
 from integrations.admin.words import TONES, duration, short
 from integrations.models import Connection, Delivery, Rule
-from integrations.models.delivery import WAITS_AT_MOST
+from integrations.models.rule import WAITS_AT_MOST
 
 
 class RuleForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run time

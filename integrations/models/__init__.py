@@ -8,7 +8,7 @@ from integrations.models.connection import (
     MappedField,
     RemoteRecord,
 )
-from integrations.models.delivery import Delivery, DeliveryAttempt, Rule
+from integrations.models.delivery import Delivery, DeliveryAttempt
 from integrations.models.drift import DriftFinding, DriftRun
 from integrations.models.erasure import ErasureRequest
 from integrations.models.heartbeat import Heartbeat
@@ -17,6 +17,8 @@ from integrations.models.interaction import Interaction
 from integrations.models.mapping import FieldMapping
 from integrations.models.matching import MatchReview
 from integrations.models.notification import Notification, NotificationChannel
+from integrations.models.planning import ClockEntry, EventPlan
+from integrations.models.rule import Rule
 from integrations.models.template import EmailTemplate
 
 __all__ = [
@@ -24,6 +26,7 @@ __all__ = [
     "BackfillFinding",
     "BackfillProblem",
     "BackfillRun",
+    "ClockEntry",
     "Connection",
     "Delivery",
     "DeliveryAttempt",
@@ -31,6 +34,7 @@ __all__ = [
     "DriftRun",
     "EmailTemplate",
     "ErasureRequest",
+    "EventPlan",
     "FieldMapping",
     "Heartbeat",
     "InboundWebhook",
