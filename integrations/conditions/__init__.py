@@ -11,7 +11,7 @@ one part is, `or` is true as soon as one part is; otherwise what is not known st
 
 from integrations.conditions.catalogue import FACTS, Fact
 from integrations.conditions.judging import Facts, Verdict, evaluate, judge
-from integrations.conditions.language import Problem, check, parse
+from integrations.conditions.language import Parsed, Problem, check, parse
 from integrations.conditions.operators import OPERATORS, Operator, Takes, Type, Value
 from integrations.conditions.words import in_words
 
@@ -21,6 +21,7 @@ __all__ = [
     "Fact",
     "Facts",
     "Operator",
+    "Parsed",
     "Problem",
     "Takes",
     "Type",

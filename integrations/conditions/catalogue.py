@@ -53,7 +53,8 @@ class Fact:
     def label(self) -> str:
         """Return how it is offered in a list."""
         words = self.words.removeprefix("the ")
-        return words[0].upper() + words[1:]
+        asked = f" a {self.argument}" if self.argument else ""
+        return words[0].upper() + words[1:] + asked
 
 
 def _event() -> tuple[Fact, ...]:

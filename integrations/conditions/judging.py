@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from integrations.conditions import words
-from integrations.conditions.language import Comparison, Denial, Group, Node, parse
+from integrations.conditions.language import Comparison, Denial, Group, Node, Parsed, parse
 from integrations.conditions.operators import Takes, Type, Value, comparable
 
 #: Return a fact's value by its name and argument; None where nobody told. It must not raise.
@@ -28,18 +28,17 @@ class _Judged:
 
 
 def evaluate(tree: object, facts: Facts) -> Verdict:
-    """Decide whether a condition holds. One that cannot be read does not."""
-    node = parse(tree).node
-    if node is None:
+    """Decide whether a condition holds."""
+    return judge(parse(tree), facts)
+
+
+def judge(parsed: Parsed, facts: Facts) -> Verdict:
+    """Decide whether a condition that was read before holds. One that could not be read does not."""
+    if parsed.node is None:
         return Verdict(
             holds=False, reason="its conditions cannot be read; correct them in the rule"
         )
-    return judge(node, facts)
-
-
-def judge(node: Node, facts: Facts) -> Verdict:
-    """Decide whether a condition that was read holds."""
-    found = _judge(node, facts, denied=False)
+    found = _judge(parsed.node, facts, denied=False)
     return Verdict(holds=found.truth is True, reason=found.reason)
 
 
@@ -65,15 +64,19 @@ def _all_of(parts: Iterator[_Judged]) -> _Judged:
 
 
 def _any_of(parts: Iterator[_Judged]) -> _Judged:
-    first: _Judged | None = None
-    truth: bool | None = False
+    false: _Judged | None = None
+    unknown: _Judged | None = None
     for part in parts:
         if part.truth:
             return part
-        first = first or part
-        truth = None if part.truth is None else truth
-    told = first.reason if first else "there is nothing to choose from"
-    return _Judged(truth=truth, reason=f"no alternative is so; the first: {told}")
+        if part.truth is None:
+            unknown = unknown or part
+        false = false or part
+    told = unknown or false
+    return _Judged(
+        truth=None if unknown else False,
+        reason=f"no alternative is so: {told.reason if told else 'there is none'}",
+    )
 
 
 def _compare(comparison: Comparison, facts: Facts, *, denied: bool) -> _Judged:
