@@ -1,7 +1,9 @@
 """The language of conditions: what it accepts, what holds, and how it is put into words."""
 
 import json
+import re
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -221,6 +223,38 @@ def test_the_catalogue_knows_the_kinds_and_causes_that_events_have():
     assert (set(KINDS), set(CAUSES)) == (carried, set(BookingEvent.Cause.values))
 
 
+def fact_rows():
+    """The facts as `docs/rules.md` lists them."""
+    for fact in FACTS.values():
+        beside = f" with `argument`: the {fact.argument}" if fact.argument else ""
+        values = f": {', '.join(fact.choices)}" if fact.choices else ""
+        hidden = "yes" if fact.names_person else ""
+        words = f"{fact.words} a {fact.argument}" if fact.argument else fact.words
+        yield f"| `{fact.name}`{beside} | {words}{values} | {fact.type} | {hidden} |"
+
+
+def operator_rows():
+    """The operators as `docs/rules.md` lists them."""
+    for kind, operators in OPERATORS.items():
+        told = ", ".join(f"`{name}`" for name in operators)
+        yield f"| {kind} | {told} |"
+
+
+def test_the_docs_list_every_fact_and_operator():
+    text = (Path(__file__).parents[2] / "docs" / "rules.md").read_text()
+
+    assert "\n".join(fact_rows()) in text
+    assert "\n".join(operator_rows()) in text
+
+
+def test_the_examples_in_the_docs_can_be_used():
+    text = (Path(__file__).parents[2] / "docs" / "rules.md").read_text()
+    examples = re.findall(r"```json\n(.*?)```", text, re.DOTALL)
+
+    assert len(examples) >= 5
+    assert not [problem for example in examples for problem in check(json.loads(example))]
+
+
 TEXTS = st.text(max_size=8)
 JUNK = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | TEXTS | st.datetimes(),
@@ -295,7 +329,9 @@ def test_nothing_raises_and_what_check_refuses_never_holds(tree, read):
     verdict = evaluate(tree, read)
 
     assert verdict.reason
-    assert bool(problems) == (verdict.reason == "its conditions cannot be read; correct them in the rule")
+    assert bool(problems) == (
+        verdict.reason == "its conditions cannot be read; correct them in the rule"
+    )
     assert bool(problems) == (in_words(tree) == "")
     assert not (problems and verdict.holds)
     assert all(problem.message for problem in problems)
