@@ -19,13 +19,11 @@ from bookings.models import (
     RefetchRequest,
     RoutingSubmission,
 )
-from integrations import rules
 from integrations.models import (
     Delivery,
     DeliveryAttempt,
     InboundWebhook,
     RemoteRecord,
-    Rule,
 )
 
 
@@ -58,9 +56,9 @@ class WebhookEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Withheld:
-    """Name a rule that asks for an event's kind and did not act on it, and why."""
+    """Name a rule that asks for an event's kind and did not act on it, and why, as it was when the event was planned."""
 
-    rule: Rule
+    rule: str
     reason: str
 
 
@@ -126,28 +124,21 @@ def _chain_ids(members: Iterable[Invitee]) -> set[int]:
 def _events(members: Collection[Invitee]) -> Iterator[EventEntry]:
     chains = _chain_ids(members)
     records = _records(chains)
-    rows = list(_event_rows(members, chains))
-    enabled = Rule.objects.filter(enabled=True) if any(event.silent for event in rows) else ()
-    asking = list(enabled)
-    for event in rows:
+    for event in _event_rows(members, chains):
         yield EventEntry(
             at=event.created_at,
             event=event,
             changes=tuple(changes_in_words(event.changes)),
             deliveries=tuple(_delivery_entry(row, records) for row in event.deliveries.all()),
-            withheld=tuple(_withheld(event, asking)),
+            withheld=tuple(_withheld(event)),
         )
 
 
-def _withheld(event: BookingEvent, enabled: Iterable[Rule]) -> Iterator[Withheld]:
-    """Yield the rules that, as they are now, ask for such an event and do not act on this one."""
-    acted = {delivery.rule_id for delivery in event.deliveries.all()}
-    for rule in enabled:
-        if event.chain_id is None or event.kind not in rule.kinds or rule.pk in acted:
-            continue
-        reason = rules.withheld(rule, event, now=event.created_at)
-        if reason:
-            yield Withheld(rule=rule, reason=reason)
+def _withheld(event: BookingEvent) -> Iterator[Withheld]:
+    """Yield what was written down of the rules that left the event alone."""
+    plan = getattr(event, "plan", None)
+    for entry in plan.withheld if plan else ():
+        yield Withheld(rule=entry["name"], reason=entry["reason"])
 
 
 def _event_rows(members: Collection[Invitee], chains: set[int]) -> QuerySet[BookingEvent]:
@@ -158,7 +149,7 @@ def _event_rows(members: Collection[Invitee], chains: set[int]) -> QuerySet[Book
         BookingEvent.objects.filter(
             Q(chain_id__in=chains) | Q(routing_submission_id__in=list(submissions))
         )
-        .select_related("booking", "invitee", "routing_submission")
+        .select_related("booking", "invitee", "routing_submission", "plan")
         .defer("booking__raw", "invitee__raw")
         .prefetch_related(Prefetch("deliveries", deliveries), "deliveries__attempts")
     )

@@ -16,7 +16,7 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminS
 
 from bookings.browsing import display
 from bookings.models import BookingEvent
-from integrations import rules, tasks
+from integrations import conditions, rules, tasks
 from integrations.admin import recipes
 from integrations.admin.fields import ReadableJSONField
 from integrations.admin.operations import OperatedAdmin, Operation
@@ -39,11 +39,19 @@ class RuleForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run
         widget=UnfoldAdminSelectWidget,
         help_text="One of the actions of the connection's provider.",
     )
+    conditions = ReadableJSONField(
+        help_text=(
+            "What has to be true beside; {} for always. Example: "
+            '{"and": [{"fact": "booking.duration", "op": ">=", "value": 30}, '
+            '{"not": {"fact": "invitee.is_free_mail", "op": "is", "value": true}}]}. '
+            "docs/rules.md lists the facts and operators."
+        )
+    )
     options = ReadableJSONField()
 
     class Meta:
         model = Rule
-        fields = ("name", "enabled", "kinds", "connection", "action", "options", "position", "debounce_seconds", "waits_for", "waits_at_most", "acts_on_backfill", "backfill_max_age_days")  # fmt: skip
+        fields = ("name", "enabled", "kinds", "conditions", "connection", "action", "options", "position", "debounce_seconds", "waits_for", "waits_at_most", "acts_on_backfill", "backfill_max_age_days")  # fmt: skip
         labels = {
             "debounce_seconds": "Seconds for further changes",
             "waits_for": "After the rule",
@@ -84,6 +92,13 @@ class RuleForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run
         awaited = self.fields.get("waits_for")
         if isinstance(awaited, forms.ModelChoiceField):
             awaited.queryset = Rule.objects.exclude(pk=self.instance.pk)
+
+    def clean_conditions(self) -> Any:
+        """Check the conditions, and say for each thing that is wrong where it stands."""
+        given = self.cleaned_data["conditions"]
+        if problems := conditions.check(given):
+            raise forms.ValidationError([str(problem) for problem in problems])
+        return given
 
     def clean_debounce_seconds(self) -> int:
         """Take an empty field for no wait."""
@@ -138,7 +153,7 @@ class RuleAdmin(OperatedAdmin):
     search_fields = ("name",)
     fieldsets = (
         (None, {"fields": ("name", "enabled", "position")}),
-        ("When", {"fields": ("kinds",)}),
+        ("When", {"fields": ("kinds", "conditions")}),
         ("Then", {"fields": ("connection", "action", "options")}),
         ("Waiting", {"fields": ("debounce_seconds", "waits_for", "waits_at_most")}),
         ("Backfills", {"fields": ("acts_on_backfill", "backfill_max_age_days")}),

@@ -16,7 +16,7 @@ class Migration(migrations.Migration):
             name='EventPlan',
             fields=[
                 ('event', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='plan', serialize=False, to='bookings.bookingevent')),
-                ('withheld', models.JSONField(default=list, help_text='[{"rule": int, "name": str, "reason": str}], in the order of the rules.')),
+                ('withheld', models.JSONField(default=list, help_text='[{"rule": int, "name": str, "reason": str, "silent": bool}], in the order of the rules; no "silent" is false.')),
             ],
         ),
         migrations.AddField(

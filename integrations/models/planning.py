@@ -17,7 +17,7 @@ class EventPlan(models.Model):
     )
     withheld = models.JSONField(
         default=list,
-        help_text='[{"rule": int, "name": str, "reason": str}], in the order of the rules.',
+        help_text='[{"rule": int, "name": str, "reason": str, "silent": bool}], in the order of the rules; no "silent" is false.',
     )
 
     def __str__(self) -> str:

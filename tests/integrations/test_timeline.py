@@ -6,7 +6,7 @@ from django.test.utils import CaptureQueriesContext
 
 from bookings.models import Booking, BookingEvent, Invitee
 from integrations.destinations import Standing, destinations, every_destination
-from integrations.models import Connection, Delivery
+from integrations.models import Connection, Delivery, EventPlan
 from integrations.timeline import (
     EventEntry,
     WaitingEntry,
@@ -281,44 +281,26 @@ def test_an_event_that_a_backfill_found_says_which_one():
     assert (entry.backfill_id, entry.webhook_id) == (41, None)
 
 
-def test_each_rule_that_left_a_silent_event_alone_says_why():
-    now = NOW + timedelta(days=10)
-    deaf = RuleFactory.create(name="Deaf", position=1)
-    young = RuleFactory.create(
-        name="Young", acts_on_backfill=True, backfill_max_age_days=7, position=2
-    )
-    RuleFactory.create(name="Off", enabled=False)
-    RuleFactory.create(name="Other kind", kinds=["no_show"])
-    acted = RuleFactory.create(name="Acts", acts_on_backfill=True)
-    event = _found_by_backfill(occurred_at=NOW, created_at=now)
-    DeliveryFactory.create(event=event, rule=acted)
+def test_each_rule_that_left_an_event_alone_says_why_as_it_was_then():
+    event = _found_by_backfill()
+    entries = [
+        {"rule": 1, "name": "Deaf", "reason": "it does not act", "silent": True},
+        {"rule": 2, "name": "Long ones", "reason": "the duration in minutes is not known"},
+    ]
+    EventPlan.objects.create(event=event, withheld=entries)
+    RuleFactory.create()
 
     (entry,) = timeline(_booking(event))
 
     assert isinstance(entry, EventEntry)
     told = [(withheld.rule, withheld.reason) for withheld in entry.withheld]
-    assert told == [
-        (deaf, "does not act on what only a backfill found"),
-        (young, "acts on what a backfill found up to 7 days after it happened"),
-    ]
+    assert told == [(row["name"], row["reason"]) for row in entries]
 
 
-def test_a_rule_made_deaf_after_it_acted_is_not_said_to_have_left_it_alone():
-    event = _found_by_backfill()
-    delivery = DeliveryFactory.create(event=event)
-
-    (entry,) = timeline(_booking(event))
-
-    assert isinstance(entry, EventEntry)
-    assert Delivery.objects.get().rule == delivery.rule
-    assert entry.withheld == ()
-
-
-def test_an_event_that_a_webhook_told_of_is_withheld_from_nobody():
+def test_of_an_event_about_which_nothing_was_written_down_no_rule_is_named():
     RuleFactory.create()
-    event = BookingEventFactory.create()
 
-    (entry,) = timeline(_booking(event))
+    (entry,) = timeline(_booking(_found_by_backfill()))
 
     assert isinstance(entry, EventEntry)
     assert entry.withheld == ()
@@ -326,9 +308,9 @@ def test_an_event_that_a_webhook_told_of_is_withheld_from_nobody():
 
 def test_a_long_story_of_a_backfill_takes_as_many_queries_as_a_short_one():
     event = _found_by_backfill()
-    RuleFactory.create_batch(3)
     few = _queries(_booking(event))
     for kind in ("canceled", "no_show", "updated"):
-        _found_by_backfill(invitee=event.invitee, kind=kind)
+        found = _found_by_backfill(invitee=event.invitee, kind=kind)
+        EventPlan.objects.create(event=found, withheld=[{"rule": 1, "name": "Deaf", "reason": "x"}])
 
     assert _queries(_booking(event)) == few
