@@ -29,7 +29,7 @@ def plan(events: Iterable[BookingEvent], *, now: datetime) -> set[int]:
     carried = [event for event in events if event.chain_id is not None]
     if not carried:
         return set()
-    rules = list(Rule.objects.filter(enabled=True))
+    rules = list(Rule.objects.filter(enabled=True).select_related("connection"))
     planned = [
         (event, rule)
         for event in carried
