@@ -31,7 +31,8 @@ def plan(events: Iterable[BookingEvent], *, now: datetime) -> set[int]:
     if not carried:
         return set()
     kinds = {event.kind for event in carried}
-    asking = [r for r in Rule.objects.filter(enabled=True) if not kinds.isdisjoint(r.kinds)]
+    rules = Rule.objects.filter(enabled=True).select_related("connection")
+    asking = [rule for rule in rules if not kinds.isdisjoint(rule.kinds)]
     decisions = deciding.decide(carried, asking, now=now)
     planned = [(decision.event, rule) for decision in decisions for rule in decision.acting]
     freed = outbox.add(planned, now=now) if planned else set()
