@@ -385,6 +385,8 @@ class BookingEvent(models.Model):
         NO_SHOW = "no_show", "no-show"
         NO_SHOW_REMOVED = "no_show_removed", "no-show removed"
         UPDATED = "updated", "updated"
+        STARTING = "starting", "starting"
+        ENDED = "ended", "ended"
         ROUTING_FORM_SUBMITTED = "routing_form_submitted", "routing form submitted"
 
     class Cause(models.TextChoices):
@@ -393,6 +395,7 @@ class BookingEvent(models.Model):
         WEBHOOK = "webhook", "webhook"
         REFETCH = "refetch", "refetch"
         BACKFILL = "backfill", "backfill"
+        CLOCK = "clock", "clock"
 
     kind = models.CharField(max_length=32, choices=Kind)
     booking = models.ForeignKey(Booking, null=True, on_delete=models.CASCADE, related_name="events")

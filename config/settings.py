@@ -201,6 +201,7 @@ AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_DISABLE_ACCESS_LOG = True  # the audit log has it
 AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
 AXES_COOLOFF_MESSAGE = "Too many failed sign-ins. Wait 15 minutes, then try again."
 AXES_CLIENT_IP_CALLABLE = "integrations.admin.signing_in.address_of"
 AUTH_PASSWORD_VALIDATORS = [

@@ -1,16 +1,19 @@
 """What waits on purpose: for further changes, for another rule of the same event, or until a person mends its rule.
 
-Such a delivery holds back later ones of its own rule, and no others. A hold ends by the clock (`held_until`), with the
+Such a delivery holds back later ones of its own rule, and no others. What need not be sent any more, because a later one
+does it too, is superseded. A hold ends by the clock (`held_until`), with the
 delivery that is waited for, or with the rule's pause; an attempt is never made before, and none is held after one.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db.models import F, Q, QuerySet
 
+from integrations.connectors.base import connector_class
 from integrations.models import Delivery, Rule
 
 State = Delivery.State
@@ -72,40 +75,81 @@ def _unsettled(deliveries: Sequence[Delivery]) -> set[tuple[int, int | None]]:
     return unsettled
 
 
-def supersede(deliveries: Collection[Delivery], *, now: datetime) -> set[int]:
-    """Leave one delivery of each chain and rule whose time for further changes still runs: that of the last event.
+def supersede(
+    deliveries: Collection[Delivery], *, earlier: Collection[Delivery], now: datetime
+) -> set[int]:
+    """Leave one waiting delivery of each chain and rule, that of the last event, where it does all that is due.
 
-    It keeps the first one's time. Return the connections of what waited for one that is superseded.
+    That is so while a rule's time for further changes still runs (the first one's time is kept), and where the action
+    writes the meeting as it is, whatever the event: three changes while a destination is down are one write. `earlier` are
+    the chains' unsettled deliveries of before. Return the connections of what waited for one that is superseded.
     """
-    new = [row for row in deliveries if row.rule and row.rule.debounce_seconds]
+    known = {row.chain_id for row in earlier}
+    twice = Counter((row.chain_id, row.rule_id) for row in deliveries)
+    new = [
+        row
+        for row in deliveries
+        if (row.chain_id in known or twice[row.chain_id, row.rule_id] > 1) and _may_merge(row)
+    ]
     if not new:
         return set()
-    still = Delivery.objects.filter(
-        chain__in={row.chain_id for row in new}, rule__in={row.rule_id for row in new},
-        state=State.WAITING, held_until__isnull=False, not_before__gt=now, attempt_count=0,
-    )  # fmt: skip
-    merged = defaultdict(list)
-    for row in sorted(lock(still), key=lambda row: (row.event_id, row.pk)):
-        merged[row.chain_id, row.rule_id].append(row)
     freed: set[int] = set()
-    for rows in merged.values():
+    for rows in _mergeable(new, now=now):
         if len(rows) > 1:
             freed |= _merge(rows, now=now)
     return freed
 
 
+def _may_merge(delivery: Delivery) -> bool:
+    rule = delivery.rule
+    return rule is not None and (rule.debounce_seconds > 0 or _coalesces(delivery))
+
+
+def _mergeable(new: Sequence[Delivery], *, now: datetime) -> Collection[list[Delivery]]:
+    """Return what waits, locked, by what one delivery could do; in the order of events."""
+    waiting = Delivery.objects.filter(
+        chain__in={row.chain_id for row in new}, rule__in={row.rule_id for row in new},
+        state=State.WAITING,
+    ).select_related("rule__connection")  # fmt: skip
+    found = defaultdict(list)
+    for row in sorted(lock(waiting), key=lambda row: (row.event_id, row.pk)):
+        if _coalesces(row) or _runs(row, now=now):
+            found[row.chain_id, row.rule_id, row.connection_id, row.action].append(row)
+    return found.values()
+
+
+def _coalesces(delivery: Delivery) -> bool:
+    """Tell whether the action writes the meeting as it is; a rule that changed its connection tells nothing of earlier ones."""
+    rule = delivery.rule
+    if rule is None or rule.connection_id != delivery.connection_id:
+        return False
+    provider = rule.connection.provider
+    known = settings.CONNECTORS
+    return provider in known and delivery.action in connector_class(provider).coalescing_actions
+
+
+def _runs(delivery: Delivery, *, now: datetime) -> bool:
+    """Tell whether the time for further changes still runs."""
+    is_held = delivery.held_until is not None and delivery.not_before > now
+    return is_held and delivery.attempt_count == 0
+
+
 def _merge(rows: Sequence[Delivery], *, now: datetime) -> set[int]:
+    """Settle all but the last; they are locked."""
     *earlier, last = rows
-    reason = f"One message for both: superseded by event #{last.event_id}."
+    reason = f"One write for both: superseded by event #{last.event_id}."
     freed: set[int] = set()
     for row in earlier:
-        never = Delivery.objects.filter(pk=row.pk, state=State.WAITING, attempt_count=0)
-        if never.update(state=State.SKIPPED, result=reason, settled_at=now):
-            freed |= let_go(waiting_for(row))
-    sooner = last.not_before - min(row.not_before for row in rows)
-    Delivery.objects.filter(pk=last.pk, state=State.WAITING, attempt_count=0).update(
-        not_before=last.not_before - sooner, held_until=(last.held_until or now) - sooner
-    )
+        waiting = waiting_for(row)
+        Delivery.objects.filter(pk=row.pk).update(
+            state=State.SKIPPED, result=reason, error="", hint="", settled_at=now
+        )
+        freed |= let_go(waiting)
+    if _runs(last, now=now) and last.held_until is not None:
+        sooner = last.not_before - min(row.not_before for row in rows if _runs(row, now=now))
+        Delivery.objects.filter(pk=last.pk).update(
+            not_before=last.not_before - sooner, held_until=last.held_until - sooner
+        )
     return freed
 
 

@@ -109,7 +109,7 @@ def add(planned: Iterable[tuple[BookingEvent, Rule]], *, now: datetime) -> set[i
     holds.hold(deliveries, now=now)
     _hurry([*earlier, *deliveries])
     Delivery.objects.bulk_create(deliveries, ignore_conflicts=True)
-    return holds.supersede(deliveries, now=now)
+    return holds.supersede(deliveries, earlier=earlier, now=now)
 
 
 def _hurry(deliveries: Iterable[Delivery]) -> None:

@@ -1,18 +1,18 @@
-"""Which events are carried where: every enabled rule that asks for an event's kind plans one delivery.
+"""Which events are carried where: every enabled rule that asks for an event's kind, and acts on it, plans one delivery.
 
-What only a backfill told of is silent: a rule acts on it where it says so, and up to the age it says. A rule whose target is
+`integrations.deciding` says which rules act, and why the others do not. A rule whose target is
 gone pauses: it goes on planning, what it planned waits, and a person who has mended it lets it go.
 """
 
 import logging
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.db import transaction
 from django.db.models import QuerySet
 
 from bookings.models import BookingEvent
-from integrations import holds, outbox
+from integrations import deciding, holds, outbox
 from integrations.models import Delivery, Rule
 
 logger = logging.getLogger(__name__)
@@ -24,33 +24,21 @@ _SAID = ("action", "options", "connection_id")
 def plan(events: Iterable[BookingEvent], *, now: datetime) -> set[int]:
     """Queue the deliveries of these events, in the caller's transaction; return the connections to wake.
 
+    The rules are asked in their order, and what those that did not act say is kept (`EventPlan`).
     An event without a chain (a routing form submission) is kept and shown; no connector carries one yet.
     """
     carried = [event for event in events if event.chain_id is not None]
     if not carried:
         return set()
-    rules = list(Rule.objects.filter(enabled=True))
-    planned = [
-        (event, rule)
-        for event in carried
-        for rule in rules
-        if event.kind in rule.kinds and not withheld(rule, event, now=now)
-    ]
+    kinds = {event.kind for event in carried}
+    rules = Rule.objects.filter(enabled=True).select_related("connection")
+    asking = [rule for rule in rules if not kinds.isdisjoint(rule.kinds)]
+    decisions = deciding.decide(carried, asking, now=now)
+    planned = [(decision.event, rule) for decision in decisions for rule in decision.acting]
     freed = outbox.add(planned, now=now) if planned else set()
+    deciding.keep(decisions)
     logger.info("Planned: events=%s deliveries=%s", len(carried), len(planned))
     return {rule.connection_id for _, rule in planned} | freed
-
-
-def withheld(rule: Rule, event: BookingEvent, *, now: datetime) -> str:
-    """Return why the rule does not act on an event that it asks for; an empty text if it does."""
-    if not event.silent:
-        return ""
-    if not rule.acts_on_backfill:
-        return "does not act on what only a backfill found"
-    days = rule.backfill_max_age_days
-    if days is not None and now - event.occurred_at > timedelta(days=days):
-        return f"acts on what a backfill found up to {days} days after it happened"
-    return ""
 
 
 @transaction.atomic

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('bookings', '0003_staff'),
+        ("bookings", "0003_staff"),
     ]
 
     operations = [

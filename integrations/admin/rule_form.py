@@ -9,10 +9,12 @@ from django.conf import settings
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminSelectWidget
 
 from bookings.models import BookingEvent
+from integrations import conditions
+from integrations.admin.fields import ReadableJSONField
 from integrations.admin.providers import Provider, action_choices, get_provider
 from integrations.admin.typed_form import Shape, TypedForm, truth_field, typed_form
 from integrations.models import Connection, Rule
-from integrations.models.delivery import WAITS_AT_MOST
+from integrations.models.rule import WAITS_AT_MOST
 
 
 class RuleForm(TypedForm):
@@ -31,11 +33,19 @@ class RuleForm(TypedForm):
         widget=UnfoldAdminSelectWidget,
         help_text="One of the actions of the connection's provider.",
     )
+    conditions = ReadableJSONField(
+        help_text=(
+            "What has to be true beside; {} for always. Example: "
+            '{"and": [{"fact": "booking.duration", "op": ">=", "value": 30}, '
+            '{"not": {"fact": "invitee.is_free_mail", "op": "is", "value": true}}]}. '
+            "docs/rules.md lists the facts and operators."
+        )
+    )
     options = truth_field("Options as JSON")
 
     class Meta:
         model = Rule
-        fields = ("name", "enabled", "kinds", "connection", "action", "options", "position", "debounce_seconds", "waits_for", "waits_at_most", "acts_on_backfill", "backfill_max_age_days")  # fmt: skip
+        fields = ("name", "enabled", "kinds", "conditions", "connection", "action", "options", "position", "debounce_seconds", "waits_for", "waits_at_most", "acts_on_backfill", "backfill_max_age_days")  # fmt: skip
         labels = {
             "position": "Place in the list",
             "debounce_seconds": "Seconds for further changes",
@@ -73,6 +83,13 @@ class RuleForm(TypedForm):
         awaited = self.fields.get("waits_for")
         if isinstance(awaited, forms.ModelChoiceField):
             awaited.queryset = Rule.objects.exclude(pk=self.instance.pk)
+
+    def clean_conditions(self) -> Any:
+        """Check the conditions, and say for each thing that is wrong where it stands."""
+        given = self.cleaned_data["conditions"]
+        if problems := conditions.check(given):
+            raise forms.ValidationError([str(problem) for problem in problems])
+        return given
 
     def clean_debounce_seconds(self) -> int:
         """Take an empty field for no wait."""

@@ -58,7 +58,7 @@ class RuleAdmin(OperatedAdmin):
         options = list(sections("options", shape, heading="Options"))
         return [
             (None, {"fields": ("name", "enabled", "position")}),
-            ("When", {"fields": ("kinds",)}),
+            ("When", {"fields": ("kinds", "conditions")}),
             ("Then", {"fields": ("connection", "action")}),
             *((title, {"fields": names}) for title, names in options if may_change),
             *((("Options", {"fields": ("options_told",)}),) if not may_change else ()),

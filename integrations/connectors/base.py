@@ -311,6 +311,8 @@ class Connector(ABC):
     compares: ClassVar[bool] = False
     #: The actions that make something and keep no record true: what was changed over there is not theirs to mend.
     passing_actions: ClassVar[frozenset[str]] = frozenset()
+    #: The actions that write the meeting as it is, whatever the event: of several that wait, the last does all that is due.
+    coalescing_actions: ClassVar[frozenset[str]] = frozenset()
     #: The objects over there whose fields staff may map, `{"Lead": "label"}`; none where nothing can be mapped.
     mapped_objects: ClassVar[Mapping[str, str]] = {}
     #: Whether it can tell a channel what belongs to no meeting, and the typed shape of where and how.

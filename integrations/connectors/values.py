@@ -7,7 +7,6 @@ a meeting without a place, or that nobody canceled.
 
 import difflib
 import enum
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,6 +14,7 @@ from typing import Any
 
 from django.template import TemplateSyntaxError
 
+from bookings.answers import company, line, phone
 from bookings.meeting import Meeting
 from bookings.snapshots import Answer
 from integrations.connectors import templating
@@ -24,13 +24,6 @@ Value = str | int | float | bool | datetime | None
 
 #: How alike two questions are when one may be the other, renamed; 1.0 is equal.
 _ALIKE = 0.6
-
-_COMPANY = re.compile(
-    r"\b(compan(y|ies)|organi[sz]ation|employer|firm(a|en\w*)|soci[ée]t[ée]|unternehmen\w*)\b",
-    re.IGNORECASE,
-)
-_ABOUT_COMPANY = re.compile(r"\b(size|website|url|many|revenue|industry)\b", re.IGNORECASE)
-_PHONE = re.compile(r"\b(phone|mobile|telefon\w*|t[ée]l[ée]phone|handy\w*)\b", re.IGNORECASE)
 
 
 class Kind(enum.StrEnum):
@@ -97,21 +90,11 @@ def problem(name: str, argument: str, *, more: Mapping[str, Source] | None = Non
 
 def split_name(*, first: str, last: str, full: str) -> tuple[str, str]:
     """Return first and last name: as given, else the last word is the last name, and a single word is one."""
-    first, last, full = _line(first), _line(last), _line(full)
+    first, last, full = line(first), line(last), line(full)
     if last:
         return first, last
     before, _, final = (full or first).rpartition(" ")
     return before, final
-
-
-def company(meeting: Meeting) -> str | None:
-    """Return the answer to the question for the company, or None where none was given."""
-    return _answer_about(meeting, _COMPANY, unless=_ABOUT_COMPANY)
-
-
-def phone(meeting: Meeting) -> str | None:
-    """Return the number for text reminders, or the answer to the question for one, or None."""
-    return _line(meeting.text_reminder_number) or _answer_about(meeting, _PHONE)
 
 
 def as_text(value: Value) -> str:
@@ -121,21 +104,6 @@ def as_text(value: Value) -> str:
     if isinstance(value, datetime):
         return f"{value.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
     return "" if value is None else str(value)
-
-
-def _line(text: str) -> str:
-    return " ".join(text.split())
-
-
-def _answer_about(
-    meeting: Meeting, question: re.Pattern[str], *, unless: re.Pattern[str] | None = None
-) -> str | None:
-    found = (
-        _line(item.answer)
-        for item in meeting.answers
-        if question.search(item.question) and not (unless and unless.search(item.question))
-    )
-    return next(found, None) or None
 
 
 def _names(meeting: Meeting) -> tuple[str, str]:

@@ -9,7 +9,7 @@ from integrations.models.connection import (
     MappedField,
     RemoteRecord,
 )
-from integrations.models.delivery import Delivery, DeliveryAttempt, Rule
+from integrations.models.delivery import Delivery, DeliveryAttempt
 from integrations.models.drift import DriftFinding, DriftRun
 from integrations.models.erasure import ErasureRequest
 from integrations.models.heartbeat import Heartbeat
@@ -18,6 +18,8 @@ from integrations.models.interaction import Interaction
 from integrations.models.mapping import FieldMapping
 from integrations.models.matching import MatchReview
 from integrations.models.notification import Notification, NotificationChannel
+from integrations.models.planning import ClockEntry, EventPlan
+from integrations.models.rule import Rule
 from integrations.models.template import EmailTemplate
 from integrations.models.token import ApiToken
 
@@ -28,6 +30,7 @@ __all__ = [
     "BackfillProblem",
     "BackfillRun",
     "BulkOperation",
+    "ClockEntry",
     "Connection",
     "Delivery",
     "DeliveryAttempt",
@@ -35,6 +38,7 @@ __all__ = [
     "DriftRun",
     "EmailTemplate",
     "ErasureRequest",
+    "EventPlan",
     "FieldMapping",
     "Heartbeat",
     "InboundWebhook",

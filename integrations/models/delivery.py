@@ -1,9 +1,7 @@
-"""What is to go out: rules, the deliveries they plan, and every attempt at one."""
+"""What is to go out: the deliveries that rules plan, and every attempt at one."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from django.core.exceptions import ValidationError
-from django.core.validators import MaxValueValidator
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Coalesce
@@ -11,119 +9,10 @@ from django.db.models.functions import Coalesce
 from bookings.models import BookingEvent
 from integrations.causes import LONGEST_CAUSE
 from integrations.models.connection import Connection
+from integrations.models.rule import Rule
 
-#: The longest that a rule may hold what it planned, seconds.
-LONGEST_HOLD = 3600
-#: The usual patience with another rule, seconds.
-WAITS_AT_MOST = 120
-#: How many rules may wait for each other in a row.
-MOST_WAITS = 10
 #: Characters of the reason for which a failure is ignored.
 LONGEST_REASON = 300
-
-
-class Rule(models.Model):
-    """Which kinds of event are carried to which connection, by which action.
-
-    A paused rule goes on planning; what it planned waits, and holds back no other rule.
-    """
-
-    name = models.CharField(max_length=100, unique=True)
-    enabled = models.BooleanField(default=True)
-    kinds = models.JSONField(
-        default=list, help_text='Kinds of event it acts on: ["booked", "canceled"].'
-    )
-    connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="rules")
-    action = models.CharField(
-        max_length=64, help_text="One of the actions of the connection's connector."
-    )
-    options = models.JSONField(default=dict, blank=True, help_text="The action's own options.")
-    position = models.PositiveIntegerField(default=0)
-    acts_on_backfill = models.BooleanField(
-        default=False,
-        help_text="Act on what only a backfill told of, too. Otherwise a backfill fills the mirror and sends nothing.",
-    )
-    backfill_max_age_days = models.PositiveSmallIntegerField(
-        null=True, blank=True, help_text="Days since it happened, at most; empty for any age."
-    )
-    debounce_seconds = models.PositiveIntegerField(
-        default=0,
-        validators=[MaxValueValidator(LONGEST_HOLD)],
-        help_text="Wait so long after an event, and send one message for all that happens meanwhile.",
-    )
-    waits_for = models.ForeignKey(
-        "self",
-        null=True,
-        blank=True,
-        on_delete=models.SET_NULL,
-        related_name="waited_for_by",
-        help_text="Send after this rule has ended with the same event, so that what it made can be linked.",
-    )
-    waits_at_most = models.PositiveIntegerField(
-        default=WAITS_AT_MOST,
-        validators=[MaxValueValidator(LONGEST_HOLD)],
-        help_text="Seconds to wait for the other rule.",
-    )
-    paused_at = models.DateTimeField(null=True, blank=True, editable=False)
-    paused_reason = models.TextField(blank=True, editable=False)
-    paused_hint = models.TextField(blank=True, editable=False)
-    created_at = models.DateTimeField(auto_now_add=True)
-    updated_at = models.DateTimeField(auto_now=True)
-
-    class Meta:
-        ordering: ClassVar = ["position", "id"]
-        permissions: ClassVar = [("operate_rule", "Can resume paused rules")]
-        constraints: ClassVar = [
-            models.CheckConstraint(
-                condition=~Q(waits_for=models.F("id")), name="rule_waits_for_another"
-            ),
-            models.CheckConstraint(
-                condition=Q(debounce_seconds__lte=LONGEST_HOLD, waits_at_most__lte=LONGEST_HOLD),
-                name="rule_holds_an_hour_at_most",
-            ),
-            models.CheckConstraint(
-                condition=Q(paused_at__isnull=False) | Q(paused_reason="", paused_hint=""),
-                name="rule_reason_while_paused",
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return self.name
-
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        """Save, unless the rule would wait for itself in the end.
-
-        Raises:
-            ValidationError: it would, by way of the rules that are named.
-        """
-        self.check_waits()
-        super().save(*args, **kwargs)
-
-    def clean(self) -> None:
-        """Say in a form, too, that rules cannot wait for each other in a circle."""
-        self.check_waits()
-
-    def check_waits(self) -> None:
-        """Refuse a circle of rules that wait for each other.
-
-        Raises:
-            ValidationError: there is one; the message names the rules on it.
-        """
-        awaited, names = self.waits_for, [self.name]
-        while awaited is not None and len(names) <= MOST_WAITS:
-            names.append(awaited.name)
-            if awaited.pk == self.pk:
-                break
-            awaited = awaited.waits_for
-        else:
-            if awaited is None:
-                return
-        told = " waits for ".join(f"\u201c{name}\u201d" for name in names)
-        raise ValidationError(
-            {
-                "waits_for": f"Rules cannot wait for each other in a circle or without end: {told}. Choose another rule."
-            }
-        )
 
 
 class Delivery(models.Model):

@@ -49,9 +49,10 @@ class WebhookEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Withheld:
-    """Name a rule that did not act on an event, and why; `is_new` where it was made later."""
+    """Name a rule that did not act on an event, and why; `is_new` where it was made later, no `rule` where it was deleted."""
 
-    rule: Rule
+    rule: Rule | None
+    name: str
     reason: str
     is_new: bool = False
 

@@ -45,8 +45,15 @@ def _withheld(event: BookingEvent, rules: Iterable[Rule]) -> Iterator[Withheld]:
     """Yield the rules that made no delivery of the event; one without a chain is carried by none."""
     if event.chain_id is None:
         return
+    plan = getattr(event, "plan", None)
+    said = {entry["rule"]: entry for entry in plan.withheld} if plan else {}
     acted = {delivery.rule_id for delivery in event.deliveries.all()}
-    yield from (withheld(rule, event) for rule in rules if rule.pk not in acted)
+    for rule in rules:
+        entry = said.pop(rule.pk, None)
+        if rule.pk not in acted:
+            yield withheld(rule, event, said=entry["reason"] if entry else "")
+    for entry in said.values():
+        yield Withheld(rule=None, name=entry["name"], reason=entry["reason"])
 
 
 def _events(members: Collection[Invitee], chains: set[int]) -> QuerySet[BookingEvent]:
@@ -57,7 +64,7 @@ def _events(members: Collection[Invitee], chains: set[int]) -> QuerySet[BookingE
         BookingEvent.objects.filter(
             Q(chain_id__in=chains) | Q(routing_submission_id__in=list(submissions))
         )
-        .select_related("booking__event_type", "invitee", "routing_submission")
+        .select_related("booking__event_type", "invitee", "routing_submission", "plan")
         .defer("booking__raw", "booking__event_type__raw", "invitee__raw")
         .prefetch_related(Prefetch("deliveries", deliveries))
     )

@@ -1,17 +1,17 @@
-"""Say why a rule did not act on an event, as far as the rule as it is now can tell."""
+"""Say why a rule did not act on an event."""
 
 from datetime import UTC
 
 from bookings.models import BookingEvent
-from integrations import rules
 from integrations.models import Rule
 from integrations.timeline.entries import Withheld
 
 
-def withheld(rule: Rule, event: BookingEvent) -> Withheld:
-    """Return why the rule made no delivery of the event; the reason goes on from "it"."""
-    is_new = rule.created_at > event.created_at
-    return Withheld(rule=rule, reason=_reason(rule, event, is_new=is_new), is_new=is_new)
+def withheld(rule: Rule, event: BookingEvent, *, said: str = "") -> Withheld:
+    """Return why the rule made no delivery of the event: what was written down when it was planned, else what can be told now."""
+    is_new = rule.created_at > event.created_at and not said
+    reason = said or f"it {_reason(rule, event, is_new=is_new)}"
+    return Withheld(rule=rule, name=rule.name, reason=reason, is_new=is_new)
 
 
 def _reason(rule: Rule, event: BookingEvent, *, is_new: bool) -> str:
@@ -21,10 +21,7 @@ def _reason(rule: Rule, event: BookingEvent, *, is_new: bool) -> str:
         return f"acts on {_kinds(rule)} only"
     if not rule.enabled:
         return "is switched off"
-    return (
-        rules.withheld(rule, event, now=event.created_at)
-        or "would act on such an event now: it was switched off then, or said something else"
-    )
+    return "would act on such an event now: it was switched off then, or said something else"
 
 
 def _kinds(rule: Rule) -> str:

@@ -18,6 +18,7 @@ from bookings.models import (
     RefetchRequest,
     RoutingForm,
 )
+from integrations import rules
 from tests.factories import (
     API,
     NOW,
@@ -260,10 +261,9 @@ def test_nobody_adds_what_only_the_calendar_can_tell(admin_client, model):
 
 
 def test_the_story_says_why_nothing_was_sent_of_what_a_backfill_found(admin_client):
-    rule = RuleFactory.create(name="Tell sales")
-    event = BookingEventFactory.create(
-        cause="backfill", cause_id=41, silent=True, created_at=rule.created_at
-    )
+    RuleFactory.create(name="Tell sales")
+    event = BookingEventFactory.create(cause="backfill", cause_id=41, silent=True)
+    rules.plan([event], now=NOW)
 
     html = _html(admin_client, _page(event.booking))
 

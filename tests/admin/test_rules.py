@@ -146,3 +146,19 @@ def test_the_booking_says_until_when_it_waits_for_changes(operator, paused):
     ).content.decode()
 
     assert html.count("Waits until 10:05:00 UTC for further changes.") == 2
+
+
+def test_conditions_are_checked_with_their_places_and_saved(operator, paused):
+    wrong = '{"and": [{"fact": "booking.durration", "op": "=", "value": 30}, {"fact": "answer"}]}'
+    right = wrong.replace("rr", "r").replace('{"fact": "answer"}', '{"not": {"fact": "changed", "op": "is empty"}}')  # fmt: skip
+
+    response = operator.post(page(paused), form(paused, conditions=wrong))
+    operator.post(page(paused), form(paused, conditions=right))
+
+    assert response.context["adminform"].form.errors["conditions"] == [
+        "and > 1st > fact: There is no fact “booking.durration”. Did you mean “booking.duration”?",
+        "and > 2nd > argument: Write the question that is meant.",
+    ]
+    assert "and &gt; 1st &gt; fact: There is no fact" in response.content.decode()
+    paused.refresh_from_db()
+    assert paused.conditions["and"][1] == {"not": {"fact": "changed", "op": "is empty"}}

@@ -6,6 +6,7 @@ from functools import cache
 
 import pytest
 
+from bookings.free_mail import FREE_MAIL
 from integrations.connectors.base import Choice, Record
 from integrations.connectors.salesforce.findings import (
     Create,
@@ -17,7 +18,7 @@ from integrations.connectors.salesforce.findings import (
     Use,
     policy_of,
 )
-from integrations.connectors.salesforce.free_mail import FREE_MAIL, company_domain, website_domain
+from integrations.connectors.salesforce.free_mail import company_domain, website_domain
 from integrations.connectors.salesforce.identifiers import object_of, record_id
 from integrations.connectors.salesforce.matching import STEPS, known, look_ups, resolve
 from integrations.connectors.salesforce.options import SalesforceSettings

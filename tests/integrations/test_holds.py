@@ -88,7 +88,7 @@ def test_a_further_change_supersedes_and_keeps_the_first_ones_time(patient, invi
 
     states = [of(event, patient).state for event in (first, second, third)]
     assert states == [State.SKIPPED, State.SKIPPED, State.WAITING]
-    assert of(first, patient).result == f"One message for both: superseded by event #{second.pk}."
+    assert of(first, patient).result == f"One write for both: superseded by event #{second.pk}."
     assert of(third, patient).not_before == NOW + MINUTE
     assert due(patient, at=NOW + MINUTE) == [of(third, patient).pk]
 

@@ -12,7 +12,7 @@ from integrations import timeline as story
 from integrations.connectors.base import Press
 from integrations.destinations import Standing, destinations, every_destination
 from integrations.interactions.authority import PRESSED
-from integrations.models import Connection, Delivery, Rule
+from integrations.models import Connection, Delivery, EventPlan, Rule
 from integrations.timeline import (
     EventEntry,
     OperatorEntry,
@@ -309,12 +309,6 @@ LEFT_ALONE = [
     ({"kinds": ["no_show", "canceled"]}, {}, "acts on no-show, canceled only"),
     ({"enabled": False}, {}, "is switched off"),
     ({}, {}, "would act on such an event now: it was switched off then, or said something else"),
-    ({}, {"silent": True}, "does not act on what only a backfill found"),
-    (
-        {"acts_on_backfill": True, "backfill_max_age_days": 7},
-        {"silent": True, "occurred_at": NOW - timedelta(days=8), "created_at": NOW},
-        "acts on what a backfill found up to 7 days after it happened",
-    ),
 ]
 
 
@@ -324,7 +318,23 @@ def test_each_rule_that_left_an_event_alone_says_why(rule, event, reason):
 
     (left,) = _told_of(BookingEventFactory.create(**event)).withheld
 
-    assert (left.rule, left.reason) == (made, reason)
+    assert (left.rule, left.reason) == (made, f"it {reason}")
+
+
+def test_each_rule_that_left_an_event_alone_says_why_as_it_was_then():
+    event, rule = _found_by_backfill(), _rule(kinds=["canceled"])
+    entries = [
+        {"rule": rule.pk, "name": "Deaf", "reason": "it does not act", "silent": True},
+        {"rule": 0, "name": "Long ones", "reason": "the duration in minutes is not known"},
+    ]
+    EventPlan.objects.create(event=event, withheld=entries)
+
+    told = [(left.rule, left.name, left.reason) for left in _told_of(event).withheld]
+
+    assert told == [
+        (rule, rule.name, "it does not act"),
+        (None, "Long ones", "the duration in minutes is not known"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -417,9 +427,9 @@ def test_of_a_long_story_the_newest_is_told_in_full_and_the_oldest_left_out(monk
 
 def test_a_long_story_of_a_backfill_takes_as_many_queries_as_a_short_one():
     event = _found_by_backfill()
-    RuleFactory.create_batch(3)
     few = _queries(_booking(event))
     for kind in ("canceled", "no_show", "updated"):
-        _found_by_backfill(invitee=event.invitee, kind=kind)
+        found = _found_by_backfill(invitee=event.invitee, kind=kind)
+        EventPlan.objects.create(event=found, withheld=[{"rule": 1, "name": "Deaf", "reason": "x"}])
 
     assert _queries(_booking(event)) == few

@@ -90,6 +90,7 @@ class SalesforceConnector(Connector):
         **{name: action.label for name, action in ACTIONS.items()},
     }
     passing_actions: ClassVar[frozenset[str]] = frozenset(ACTIONS)
+    coalescing_actions: ClassVar[frozenset[str]] = frozenset({"sync_meeting"})
     settings_model: ClassVar[type[Options]] = SalesforceSettings
     options_model: ClassVar[type[Options]] = SalesforceOptions
     secret_fields: ClassVar[Mapping[str, str]] = {

@@ -8,11 +8,12 @@ https://developer.salesforce.com/docs/atlas.en-us.object_reference.meta/object_r
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from bookings.answers import company
 from bookings.meeting import Meeting
 from integrations.connectors.salesforce.coercion import cut, one_line, utc
 from integrations.connectors.salesforce.describing import description
 from integrations.connectors.salesforce.schema import FieldType, Schema, make_schema
-from integrations.connectors.values import Facts, Source, company, split_name
+from integrations.connectors.values import Facts, Source, split_name
 from integrations.models import FieldMapping, MappedField
 
 Mode = FieldMapping.WriteMode

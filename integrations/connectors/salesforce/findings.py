@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from bookings.free_mail import FREE_MAIL
 from integrations.connectors.base import Record, Step
-from integrations.connectors.salesforce.free_mail import FREE_MAIL
 from integrations.connectors.salesforce.options import SalesforceSettings
 
 

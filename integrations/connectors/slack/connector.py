@@ -68,6 +68,7 @@ class SlackConnector(Connector):
     actions: ClassVar[Mapping[str, str]] = {
         "post_card": "Post and keep up to date one card per meeting",
     }
+    coalescing_actions: ClassVar[frozenset[str]] = frozenset({"post_card"})
     settings_model: ClassVar[type[Options]] = SlackSettings
     options_model: ClassVar[type[Options]] = SlackOptions
     notifies: ClassVar[bool] = True
