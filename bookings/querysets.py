@@ -14,7 +14,9 @@ class BookingQuerySet(models.QuerySet["Booking"]):
 
     def with_no_show(self) -> "BookingQuerySet":
         """Keep bookings with at least one invitee marked as a no-show."""
-        return self.filter(invitees__no_show_uri__gt="").distinct()
+        from bookings.models import Invitee
+
+        return self.filter(pk__in=Invitee.objects.no_show().order_by().values("booking"))
 
 
 class InviteeQuerySet(models.QuerySet["Invitee"]):

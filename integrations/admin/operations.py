@@ -66,7 +66,8 @@ class OperatedAdmin(ModelAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """Refuse an action on many rows to who may not start it, rather than ignore it."""
-        if request.POST.get("action") and not self.has_operate_permission(request):
+        action = request.POST.get("action")
+        if action and action not in self.get_actions(request):
             raise PermissionDenied
         response: HttpResponse = super().changelist_view(request, extra_context)
         return response

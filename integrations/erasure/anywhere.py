@@ -17,6 +17,7 @@ from django.db import models
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Cast
 
+from bookings import searching
 from bookings.models import (
     Booking,
     BookingEvent,
@@ -121,6 +122,7 @@ def _scrub_taken(rows: list[Booking], wording: Wording) -> Counter[str]:
     for booking in rows:
         after = {"name": wording.scrub(booking.name), "raw": wording.scrub(booking.raw)}
         count += Booking.objects.filter(pk=booking.pk).update(**after)
+    searching.refresh([booking.pk for booking in rows])
     events = BookingEvent.objects.filter(booking__in=[booking.pk for booking in rows])
     for event in events.filter(changes__has_key="hosts"):
         hosts = {"hosts": wording.scrub(event.changes["hosts"])}

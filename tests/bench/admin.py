@@ -1,0 +1,196 @@
+"""How fast the admin's pages are where there are a million bookings.
+
+    python -m tests.bench.admin [--scale 1] [--times 20]
+
+Needs PostgreSQL (DATABASE_URL) and, at scale 1, some 10 GB and 10 minutes: it makes a database of its own, fills it
+(`tests.bench.crowd`), asks each page several times through Django's test client, and drops the database.
+"""
+
+import argparse
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from integrations.embedded import EmbeddedBroker, free_port
+from tests.bench.backfill import output, own_database
+
+_MODULE = "from tests.bench.admin import measure; measure"
+#: Milliseconds that 19 of 20 answers may take; the export is no page.
+GOAL = 300
+_HOST = {"HTTP_HOST": "127.0.0.1"}
+
+
+def main() -> int:
+    """Run the benchmark; return 1 when a page is slower than it should be."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--scale", type=float, default=1.0, help="1 is a million bookings.")
+    parser.add_argument("--times", type=int, default=20, help="How often each page is asked for.")
+    given = parser.parse_args()
+    if not os.environ.get("DATABASE_URL", "").startswith("postgres"):
+        print("Admin at a million bookings: left out, for it needs PostgreSQL. Set DATABASE_URL.")
+        return 0
+    with tempfile.TemporaryDirectory() as directory, _broker(Path(directory)) as base:
+        with own_database(base, "admin") as environment:
+            print(output(environment, "shell", "--no-imports", "-c", f"{_MODULE}({given.scale}, {given.times})"))  # fmt: skip
+    return 0
+
+
+class _broker:  # noqa: N801  # a context manager, used as a function
+    """A broker of this run's own, and the environment that names it."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._broker = EmbeddedBroker(directory / "broker", port=free_port())
+
+    def __enter__(self) -> dict[str, str]:
+        self._broker.start()
+        return dict(os.environ) | {
+            "CALSYNC_ENV": "development", "CALSYNC_VAR_DIR": str(self._directory / "var"), "REDIS_URL": self._broker.url,
+            "LOG_LEVEL": "WARNING", "PYTEST_VERSION": "bench",
+        }  # fmt: skip
+
+    def __exit__(self, *_: object) -> None:
+        self._broker.stop()
+
+
+def measure(scale: float, times: int) -> None:
+    """Fill the database and print how long each page takes; called in a process of that database."""
+    from django.contrib.auth.models import User
+    from django.test import Client
+
+    from bookings.models import Booking
+    from tests.bench import crowd
+
+    began = time.perf_counter()
+    crowd.fill(scale)
+    print(f"{Booking.objects.count():,} bookings made in {time.perf_counter() - began:.0f} s; {_size()}")
+    client = Client(**_HOST)
+    client.force_login(User.objects.create_superuser("bench", "host1@example.com"))
+    print(f"{'page':<44}{'p50 ms':>8}{'p95 ms':>8}{'queries':>9}")
+    for name, urls in _pages():
+        spent = [_asked(client, urls[number % len(urls)]) for number in range(times + 1)][1:]
+        milliseconds = [each for each, _ in spent]
+        p95 = statistics.quantiles(milliseconds, n=20)[-1] if times > 1 else milliseconds[0]
+        late = "  over the goal" if p95 > GOAL else ""
+        print(f"{name:<44}{statistics.median(milliseconds):>8.0f}{p95:>8.0f}{spent[-1][1]:>9}{late}", flush=True)  # fmt: skip
+    _export(client)
+
+
+def _asked(client: Any, url: str) -> tuple[float, int]:
+    from django.db import connection
+
+    statements = 0
+
+    def counted(execute: Any, *arguments: Any) -> Any:
+        nonlocal statements
+        statements += 1
+        return execute(*arguments)
+
+    began = time.perf_counter()
+    with connection.execute_wrapper(counted):
+        response = client.get(url)
+    milliseconds = (time.perf_counter() - began) * 1000
+    if response.status_code != 200:
+        raise SystemExit(f"{url} answers {response.status_code}.")
+    return milliseconds, statements
+
+
+def _pages() -> Iterator[tuple[str, list[str]]]:
+    """Yield each page by its name, in a few variants: of another word, another host."""
+    from bookings.models import Booking, Invitee
+    from integrations.models import Delivery
+
+    bookings, deliveries = "/admin/bookings/booking/", "/admin/integrations/delivery/"
+    some = list(Invitee.objects.order_by("-id").values_list("name", "email")[1000:4000:500])
+    for name, query in _questions():
+        yield f"bookings: {name}", [f"{bookings}?{query}"]
+    yield "search: first and last name", [f"{bookings}?q={name.replace(' ', '+')}" for name, _ in some]
+    yield "search: last name", [f"{bookings}?q={name.split()[1]}" for name, _ in some]
+    yield "search: first name", [f"{bookings}?q={name.split()[0]}" for name, _ in some]
+    yield "search: e-mail", [f"{bookings}?q={email}" for _, email in some]
+    yield "search: company", [f"{bookings}?q={email.split('@')[1].split('.')[0]}" for _, email in some]
+    yield "search: nothing found", [f"{bookings}?q=nobodyhasthisname{n}" for n in range(5)]
+    yield "search: a word of every booking", [f"{bookings}?q=pricing"]
+    yield "search: a word of every fifth", [f"{bookings}?q=intro"]
+    yield "search: two letters", [f"{bookings}?q=ab"]
+    yield "search: two words, one of every fifth", [f"{bookings}?q={name.split()[1]}+intro" for name, _ in some]
+    yield "search: last name, upcoming", [f"{bookings}?when=upcoming&q={name.split()[1]}" for name, _ in some]
+    yield "invitees", ["/admin/bookings/invitee/"]
+    yield "invitees: last name", [f"/admin/bookings/invitee/?q={name.split()[1]}" for name, _ in some]
+    yield "invitees: vanished", ["/admin/bookings/invitee/?standing=vanished"]
+    ids = list(Booking.objects.order_by("-id").values_list("pk", flat=True)[1000:4000:500])
+    yield "a booking's page", [f"{bookings}{pk}/change/" for pk in ids]
+    yield "deliveries", [deliveries]
+    yield "deliveries: page 40", [f"{deliveries}?p=40"]
+    yield "deliveries: failed", [f"{deliveries}?state__exact=failed"]
+    yield "deliveries: failed, not acknowledged", [f"{deliveries}?failed=unseen"]
+    yield "deliveries: waiting", [f"{deliveries}?state__exact=waiting"]
+    yield "deliveries: of a connection", [f"{deliveries}?connection__id__exact=1"]
+    pk = Delivery.objects.filter(state="failed").values_list("pk", flat=True)[0]
+    yield "a failed delivery's page", [f"{deliveries}{pk}/change/"]
+    webhooks = "/admin/integrations/inboundwebhook/"
+    yield "webhooks", [webhooks]
+    yield "webhooks: failed", [f"{webhooks}?state__exact=failed"]
+    yield "connections", ["/admin/integrations/connection/"]
+    yield "home", ["/admin/"]
+
+
+def _questions() -> Iterator[tuple[str, str]]:
+    from django.utils import timezone
+
+    year = (timezone.now() - timedelta(days=3 * 365)).year
+    yield "all", ""
+    yield "page 40", "p=40"
+    yield "page 100", "p=100"
+    for when in ("today", "tomorrow", "week", "next_week", "upcoming", "past"):
+        yield when.replace("_", " "), f"when={when}"
+    yield "a year, three years ago", f"from={year}-01-01&to={year}-12-31"
+    yield "mine", "whose=mine"
+    yield "of a host", "hosts__id__exact=7"
+    yield "of a host, upcoming", "hosts__id__exact=7&when=upcoming"
+    yield "of an event type", "event_type__id__exact=7"
+    yield "canceled", "status=canceled"
+    yield "no-show", "no_show=yes"
+    for standing in ("vanished", "erased", "mentioned"):
+        yield standing, f"standing={standing}"
+    for sync in ("failed", "paused", "behind", "synced", "unsent"):
+        yield f"sync {sync}", f"sync={sync}"
+    yield "sync failed, upcoming", "sync=failed&when=upcoming"
+
+
+def _export(client: Any) -> None:
+    """Export a span of some ten thousand bookings, and say how fast that is and what it needs."""
+    import tracemalloc
+
+    from django.utils import timezone
+
+    from bookings.models import Booking
+
+    first = timezone.now() - timedelta(days=19)
+    url = f"/admin/bookings/booking/export/?from={first:%Y-%m-%d}&to={timezone.now():%Y-%m-%d}"
+    count = Booking.objects.filter(start_at__gte=first, start_at__lte=timezone.now()).count()
+    tracemalloc.start()
+    began = time.perf_counter()
+    response = client.post(url)
+    size = sum(len(part) for part in response.streaming_content)
+    seconds, (_, peak) = time.perf_counter() - began, tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    print(f"CSV of about {count:,} bookings: {seconds:.1f} s, {size / 1e6:.1f} MB, at most {peak / 1e6:.0f} MB in memory")
+
+
+def _size() -> str:
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_size_pretty(pg_database_size(current_database()))")
+        return str(cursor.fetchone()[0])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
