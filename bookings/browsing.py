@@ -51,6 +51,12 @@ class CappedPaginator(Paginator):  # type: ignore[type-arg]  # not generic at ru
     """Count no further than a list is ever paged: counting millions of rows costs more than showing fifty."""
 
     cap = 5_000
+    template_name = "admin/calsync/pagination.html"
+
+    @property
+    def is_capped(self) -> bool:
+        """Tell whether there may be more rows than are paged."""
+        return self.count >= self.cap
 
     @cached_property
     def count(self) -> int:

@@ -134,7 +134,7 @@ class DaysFilter(admin.ListFilter):
 class WhoseFilter(DropdownChoice):
     """Whether the signed-in person hosts it, known by their e-mail address."""
 
-    title = "whose"
+    title = "owner"
     parameter_name = "whose"
     choices_offered = [("mine", "Mine")]
 

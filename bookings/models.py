@@ -315,9 +315,7 @@ class Invitee(MirrorRow):
             models.Index(
                 fields=["old_invitee_uri"], name="invitee_by_old", condition=~Q(old_invitee_uri="")
             ),
-            models.Index(
-                fields=["booking"], name="invitee_no_show", condition=~Q(no_show_uri="")
-            ),
+            models.Index(fields=["booking"], name="invitee_no_show", condition=~Q(no_show_uri="")),
             models.Index(
                 fields=["-id"], name="invitee_vanished", condition=Q(vanished_at__isnull=False)
             ),
@@ -325,7 +323,9 @@ class Invitee(MirrorRow):
                 fields=["-id"], name="invitee_erased", condition=Q(erased_at__isnull=False)
             ),
             models.Index(
-                fields=["-id"], name="invitee_mentioned", condition=Q(source_updated_at__isnull=True)
+                fields=["-id"],
+                name="invitee_mentioned",
+                condition=Q(source_updated_at__isnull=True),
             ),
         ]
         constraints: ClassVar = [

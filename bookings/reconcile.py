@@ -127,7 +127,9 @@ def _read_differently(
     """Return the bookings that are found by another text from now on."""
     named = {pair[0].pk for pair in bookings if pair and searching.is_read_differently(pair[1])}
     return named | {
-        invitee.booking_id for invitee, changes in invitees if searching.is_read_differently(changes)
+        invitee.booking_id
+        for invitee, changes in invitees
+        if searching.is_read_differently(changes)
     }
 
 

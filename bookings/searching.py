@@ -7,7 +7,7 @@ and who may not see people finds by the name of the event type instead.
 from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Prefetch, Q, QuerySet
 
 from bookings.models import Booking, EventType, Invitee
 
@@ -54,10 +54,24 @@ def refresh(booking_ids: Collection[int]) -> None:
 def found(bookings: QuerySet[Booking], term: str, *, is_clear: bool) -> QuerySet[Booking]:
     """Keep the bookings in which every word of the term stands; `is_clear` for who may see people."""
     for word in term.casefold().split():
-        if not is_clear:
+        if is_clear:
+            bookings = bookings.filter(search_text__contains=_inside(word))
+        else:
             types = EventType.objects.filter(name__icontains=word).order_by()
             bookings = bookings.filter(event_type__in=types.values("pk"))
-        else:
-            inside = word if len(word) >= _SHORTEST_INSIDE else f" {word}"
-            bookings = bookings.filter(search_text__contains=inside)
     return bookings
+
+
+def people_found(invitees: QuerySet[Invitee], term: str, *, is_clear: bool) -> QuerySet[Invitee]:
+    """Keep the invitees whose name or address has every word of the term, by way of their bookings' index."""
+    if not is_clear:
+        bookings = found(Booking.objects.order_by(), term, is_clear=False)
+        return invitees.filter(booking__in=bookings.values("pk"))
+    for word in term.casefold().split():
+        said = Q(name__icontains=word) | Q(email_folded__contains=word)
+        invitees = invitees.filter(said, booking__search_text__contains=_inside(word))
+    return invitees
+
+
+def _inside(word: str) -> str:
+    return word if len(word) >= _SHORTEST_INSIDE else f" {word}"

@@ -115,9 +115,7 @@ class Sync(models.TextChoices):
     UNSENT = "unsent", "Nothing sent (last 30 days and to come)"
 
 
-def with_sync(
-    bookings: QuerySet[Booking], sync: str, *, now: datetime
-) -> QuerySet[Booking]:
+def with_sync(bookings: QuerySet[Booking], sync: str, *, now: datetime) -> QuerySet[Booking]:
     """Keep the bookings that stand so; all for a word that is none.
 
     What is wrong somewhere is few rows with indexes of their own, so the questions begin there. Nothing sent leaves no row to begin at: it is asked of a span

@@ -6,4 +6,11 @@
 from bookings.admin.bookings import BookingAdmin, BookingChangeList, relative, status_of
 from bookings.admin.directory import EventTypeAdmin, HostAdmin
 
-__all__ = ["BookingAdmin", "BookingChangeList", "EventTypeAdmin", "HostAdmin", "relative", "status_of"]
+__all__ = [
+    "BookingAdmin",
+    "BookingChangeList",
+    "EventTypeAdmin",
+    "HostAdmin",
+    "relative",
+    "status_of",
+]

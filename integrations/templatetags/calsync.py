@@ -44,8 +44,7 @@ def icon(state: str) -> str:
 @register.filter
 def initials(name: str) -> str:
     """Return two letters that stand for a connection where there is little room."""
-    words = name.split()
-    return "".join(word[0] for word in words[:2]) if len(words) > 1 else name[:2]
+    return "".join(letter for letter in name if letter.isalnum())[:2]
 
 
 @register.filter

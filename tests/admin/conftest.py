@@ -27,7 +27,8 @@ def _permissions(*verbs: str) -> list[str]:
 
 def _client(*verbs: str) -> Client:
     client = Client()
-    client.force_login(StaffUserFactory.create(permissions=_permissions(*verbs)))
+    allowed = [*_permissions(*verbs), "bookings.view_personal_data"]
+    client.force_login(StaffUserFactory.create(permissions=allowed))
     return client
 
 

@@ -9,16 +9,19 @@ Needs PostgreSQL (DATABASE_URL) and, at scale 1, some 10 GB and 10 minutes: it m
 import argparse
 import os
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from integrations.embedded import EmbeddedBroker, free_port
-from tests.bench.backfill import output, own_database
+from tests.bench.backfill import ROOT, own_database
 
 _MODULE = "from tests.bench.admin import measure; measure"
 #: Milliseconds that 19 of 20 answers may take; the export is no page.
@@ -27,7 +30,7 @@ _HOST = {"HTTP_HOST": "127.0.0.1"}
 
 
 def main() -> int:
-    """Run the benchmark; return 1 when a page is slower than it should be."""
+    """Run the benchmark; return 1 when it could not be carried out."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--scale", type=float, default=1.0, help="1 is a million bookings.")
     parser.add_argument("--times", type=int, default=20, help="How often each page is asked for.")
@@ -35,70 +38,95 @@ def main() -> int:
     if not os.environ.get("DATABASE_URL", "").startswith("postgres"):
         print("Admin at a million bookings: left out, for it needs PostgreSQL. Set DATABASE_URL.")
         return 0
-    with tempfile.TemporaryDirectory() as directory, _broker(Path(directory)) as base:
-        with own_database(base, "admin") as environment:
-            print(output(environment, "shell", "--no-imports", "-c", f"{_MODULE}({given.scale}, {given.times})"))  # fmt: skip
-    return 0
+    with _world() as base, own_database(base, "admin") as environment:
+        code = f"{_MODULE}({given.scale}, {given.times})"
+        told = [sys.executable, "manage.py", "shell", "--no-imports", "-c", code]
+        return subprocess.run(told, cwd=ROOT, env=environment, check=False).returncode
 
 
-class _broker:  # noqa: N801  # a context manager, used as a function
-    """A broker of this run's own, and the environment that names it."""
-
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-        self._broker = EmbeddedBroker(directory / "broker", port=free_port())
-
-    def __enter__(self) -> dict[str, str]:
-        self._broker.start()
-        return dict(os.environ) | {
-            "CALSYNC_ENV": "development", "CALSYNC_VAR_DIR": str(self._directory / "var"), "REDIS_URL": self._broker.url,
-            "LOG_LEVEL": "WARNING", "PYTEST_VERSION": "bench",
-        }  # fmt: skip
-
-    def __exit__(self, *_: object) -> None:
-        self._broker.stop()
+@contextmanager
+def _world() -> Iterator[dict[str, str]]:
+    """Yield an environment that names a broker of this run's own."""
+    with tempfile.TemporaryDirectory() as directory:
+        broker = EmbeddedBroker(Path(directory) / "broker", port=free_port())
+        broker.start()
+        try:
+            yield dict(os.environ) | {
+                "CALSYNC_ENV": "development", "CALSYNC_VAR_DIR": f"{directory}/var", "REDIS_URL": broker.url,
+                "LOG_LEVEL": "WARNING", "PYTEST_VERSION": "bench",
+            }  # fmt: skip
+        finally:
+            broker.stop()
 
 
 def measure(scale: float, times: int) -> None:
     """Fill the database and print how long each page takes; called in a process of that database."""
-    from django.contrib.auth.models import User
-    from django.test import Client
-
     from bookings.models import Booking
     from tests.bench import crowd
 
     began = time.perf_counter()
     crowd.fill(scale)
-    print(f"{Booking.objects.count():,} bookings made in {time.perf_counter() - began:.0f} s; {_size()}")
+    seconds = time.perf_counter() - began
+    print(f"{Booking.objects.count():,} bookings made in {seconds:.0f} s; {_size()}", flush=True)
+    ask(times)
+
+
+def ask(times: int) -> None:
+    """Ask each page so often, after once to warm it up; print milliseconds, and those of them in the database."""
+    from django.contrib.auth.models import User
+    from django.test import Client
+
     client = Client(**_HOST)
-    client.force_login(User.objects.create_superuser("bench", "host1@example.com"))
-    print(f"{'page':<44}{'p50 ms':>8}{'p95 ms':>8}{'queries':>9}")
+    user, _ = User.objects.get_or_create(
+        username="bench", email="host1@example.com", is_staff=True, is_superuser=True
+    )
+    client.force_login(user)
+    print(f"{'page':<44}{'p50 ms':>8}{'p95 ms':>8}{'SQL p50':>9}{'SQL p95':>9}{'queries':>9}")
     for name, urls in _pages():
         spent = [_asked(client, urls[number % len(urls)]) for number in range(times + 1)][1:]
-        milliseconds = [each for each, _ in spent]
-        p95 = statistics.quantiles(milliseconds, n=20)[-1] if times > 1 else milliseconds[0]
-        late = "  over the goal" if p95 > GOAL else ""
-        print(f"{name:<44}{statistics.median(milliseconds):>8.0f}{p95:>8.0f}{spent[-1][1]:>9}{late}", flush=True)  # fmt: skip
+        whole = [answer.milliseconds for answer in spent]
+        database = [answer.database for answer in spent]
+        late = "  over the goal" if _p95(whole) > GOAL else ""
+        print(
+            f"{name:<44}{statistics.median(whole):>8.0f}{_p95(whole):>8.0f}{statistics.median(database):>9.0f}"
+            f"{_p95(database):>9.0f}{spent[-1].queries:>9}{late}", flush=True,
+        )  # fmt: skip
     _export(client)
 
 
-def _asked(client: Any, url: str) -> tuple[float, int]:
+def _p95(values: list[float]) -> float:
+    return statistics.quantiles(values, n=20)[-1] if len(values) > 1 else values[0]
+
+
+@dataclass
+class _Answer:
+    """What one page took."""
+
+    milliseconds: float = 0.0
+    database: float = 0.0
+    queries: int = 0
+
+    def __call__(self, execute: Any, *arguments: Any) -> Any:
+        """Time a statement, as Django's `execute_wrapper` wants it."""
+        began = time.perf_counter()
+        try:
+            return execute(*arguments)
+        finally:
+            self.database += (time.perf_counter() - began) * 1000
+            self.queries += 1
+
+
+def _asked(client: Any, url: str) -> _Answer:
     from django.db import connection
 
-    statements = 0
-
-    def counted(execute: Any, *arguments: Any) -> Any:
-        nonlocal statements
-        statements += 1
-        return execute(*arguments)
-
+    answer = _Answer()
     began = time.perf_counter()
-    with connection.execute_wrapper(counted):
+    with connection.execute_wrapper(answer):
         response = client.get(url)
-    milliseconds = (time.perf_counter() - began) * 1000
+    answer.milliseconds = (time.perf_counter() - began) * 1000
     if response.status_code != 200:
         raise SystemExit(f"{url} answers {response.status_code}.")
-    return milliseconds, statements
+    return answer
 
 
 def _pages() -> Iterator[tuple[str, list[str]]]:
@@ -110,19 +138,34 @@ def _pages() -> Iterator[tuple[str, list[str]]]:
     some = list(Invitee.objects.order_by("-id").values_list("name", "email")[1000:4000:500])
     for name, query in _questions():
         yield f"bookings: {name}", [f"{bookings}?{query}"]
-    yield "search: first and last name", [f"{bookings}?q={name.replace(' ', '+')}" for name, _ in some]
+    yield (
+        "search: first and last name",
+        [f"{bookings}?q={name.replace(' ', '+')}" for name, _ in some],
+    )
     yield "search: last name", [f"{bookings}?q={name.split()[1]}" for name, _ in some]
     yield "search: first name", [f"{bookings}?q={name.split()[0]}" for name, _ in some]
     yield "search: e-mail", [f"{bookings}?q={email}" for _, email in some]
-    yield "search: company", [f"{bookings}?q={email.split('@')[1].split('.')[0]}" for _, email in some]
+    yield (
+        "search: company",
+        [f"{bookings}?q={email.split('@')[1].split('.')[0]}" for _, email in some],
+    )
     yield "search: nothing found", [f"{bookings}?q=nobodyhasthisname{n}" for n in range(5)]
     yield "search: a word of every booking", [f"{bookings}?q=pricing"]
     yield "search: a word of every fifth", [f"{bookings}?q=intro"]
     yield "search: two letters", [f"{bookings}?q=ab"]
-    yield "search: two words, one of every fifth", [f"{bookings}?q={name.split()[1]}+intro" for name, _ in some]
-    yield "search: last name, upcoming", [f"{bookings}?when=upcoming&q={name.split()[1]}" for name, _ in some]
+    yield (
+        "search: two words, one of every fifth",
+        [f"{bookings}?q={name.split()[1]}+intro" for name, _ in some],
+    )
+    yield (
+        "search: last name, upcoming",
+        [f"{bookings}?when=upcoming&q={name.split()[1]}" for name, _ in some],
+    )
     yield "invitees", ["/admin/bookings/invitee/"]
-    yield "invitees: last name", [f"/admin/bookings/invitee/?q={name.split()[1]}" for name, _ in some]
+    yield (
+        "invitees: last name",
+        [f"/admin/bookings/invitee/?q={name.split()[1]}" for name, _ in some],
+    )
     yield "invitees: vanished", ["/admin/bookings/invitee/?standing=vanished"]
     ids = list(Booking.objects.order_by("-id").values_list("pk", flat=True)[1000:4000:500])
     yield "a booking's page", [f"{bookings}{pk}/change/" for pk in ids]
@@ -181,7 +224,9 @@ def _export(client: Any) -> None:
     size = sum(len(part) for part in response.streaming_content)
     seconds, (_, peak) = time.perf_counter() - began, tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    print(f"CSV of about {count:,} bookings: {seconds:.1f} s, {size / 1e6:.1f} MB, at most {peak / 1e6:.0f} MB in memory")
+    print(
+        f"CSV of about {count:,} bookings: {seconds:.1f} s, {size / 1e6:.1f} MB, at most {peak / 1e6:.0f} MB in memory"
+    )
 
 
 def _size() -> str:
