@@ -1,14 +1,11 @@
 """The questions by which staff narrow the list of bookings."""
 
-from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
 
 from bookings.discretion import Discretion
 from bookings.models import Booking, BookingHost, Group, GroupRelationship, Host, Invitee, Status
@@ -27,17 +24,14 @@ if TYPE_CHECKING:
     class AutocompleteForm(forms.Form):
         """Stand for the form of `Autocomplete`."""
 
-    INPUT_CLASSES: list[str]
+        def __init__(self, **given: Any) -> None: ...
+
 else:
     from unfold.contrib.filters.admin import AutocompleteSelectFilter as Autocomplete
     from unfold.contrib.filters.admin import DropdownFilter as Dropdown
     from unfold.contrib.filters.forms import AutocompleteDropdownForm as AutocompleteForm
-    from unfold.widgets import INPUT_CLASSES
 
 Choices = list[tuple[str, str]]
-Span = tuple[datetime | None, datetime | None]
-
-DAY = timedelta(days=1)
 
 
 class ChoiceFilter(admin.SimpleListFilter):
@@ -52,83 +46,6 @@ class ChoiceFilter(admin.SimpleListFilter):
 
 class DropdownChoice(Dropdown, ChoiceFilter):
     """Offer the choices in a field of the filters' form, which keeps the others' values."""
-
-
-class WhenFilter(DropdownChoice):
-    """When the booking starts; days and weeks (from Monday) are UTC's."""
-
-    title = "when"
-    parameter_name = "when"
-    choices_offered = [
-        ("today", "Today"),
-        ("tomorrow", "Tomorrow"),
-        ("week", "This week"),
-        ("next_week", "Next week"),
-        ("upcoming", "Upcoming"),
-        ("past", "Past"),
-    ]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Booking]) -> QuerySet[Booking]:
-        """Keep the bookings that start in the chosen span."""
-        return _within(queryset, _span(self.value(), timezone.now()))
-
-
-#: Spans of `WhenFilter` that are read from their beginning.
-SOONEST_FIRST = frozenset(value for value, _ in WhenFilter.choices_offered) - {"past"}
-
-
-class DaysForm(forms.Form):
-    """Ask for the first and the last day."""
-
-    def __init__(self, *, data: dict[str, str | None]) -> None:
-        super().__init__(data)
-        for name, label in (("from", "From day"), ("to", "To day")):
-            attributes = {"type": "date", "class": " ".join(INPUT_CLASSES)}
-            self.fields[name] = forms.DateField(
-                label=label, required=False, widget=forms.DateInput(attrs=attributes)
-            )
-
-
-class DaysFilter(admin.ListFilter):
-    """From which day to which the booking starts, both included; days are UTC's."""
-
-    title = "days (UTC)"
-    template = "unfold/filters/filters_field.html"
-    parameter_names: ClassVar = ("from", "to")
-
-    def __init__(
-        self, request: HttpRequest, params: dict[str, Any], model: type[Booking], model_admin: Any
-    ) -> None:
-        super().__init__(request, params, model, model_admin)
-        for name in self.parameter_names:
-            if name in params:
-                self.used_parameters[name] = params.pop(name)[-1]
-
-    def has_output(self) -> bool:
-        """Tell that it is always shown."""
-        return True
-
-    def expected_parameters(self) -> list[str | None]:
-        """Return the names of its parameters."""
-        return list(self.parameter_names)
-
-    def choices(self, changelist: Any) -> Iterator[Any]:
-        """Yield the form that Unfold's template shows."""
-        yield {"form": DaysForm(data=dict(self.used_parameters))}
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Booking]) -> QuerySet[Booking]:
-        """Keep the bookings of these days; what is no day is said, and shows none rather than all."""
-        try:
-            first, last = (self._day(name) for name in self.parameter_names)
-            after = last + DAY if last else None
-        except (ValueError, OverflowError):
-            messages.warning(request, "Enter days as year-month-day, such as 2026-11-30.")
-            return queryset.none()
-        return _within(queryset, (_midnight(first), _midnight(after)))
-
-    def _day(self, name: str) -> date | None:
-        value = self.used_parameters.get(name)
-        return date.fromisoformat(value) if value else None
 
 
 class WhoseFilter(DropdownChoice):
@@ -241,29 +158,3 @@ def of_chains(queryset: QuerySet[Booking], chains: Any) -> QuerySet[Booking]:
     """Keep the bookings with an invitee of these reschedule chains."""
     rows = Invitee.objects.filter(chain__in=chains).order_by()
     return queryset.filter(pk__in=rows.values("booking"))
-
-
-def _within(queryset: QuerySet[Booking], span: Span) -> QuerySet[Booking]:
-    start, end = span
-    if start:
-        queryset = queryset.filter(start_at__gte=start)
-    return queryset.filter(start_at__lt=end) if end else queryset
-
-
-def _midnight(day: date | None) -> datetime | None:
-    return datetime(day.year, day.month, day.day, tzinfo=UTC) if day else None
-
-
-def _span(choice: str | None, now: datetime) -> Span:
-    day = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    monday = day - timedelta(days=day.weekday())
-    week = timedelta(days=7)
-    spans: dict[str | None, Span] = {
-        "today": (day, day + DAY),
-        "tomorrow": (day + DAY, day + 2 * DAY),
-        "week": (monday, monday + week),
-        "next_week": (monday + week, monday + 2 * week),
-        "upcoming": (now, None),
-        "past": (None, now),
-    }
-    return spans.get(choice, (None, None))

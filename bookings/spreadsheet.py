@@ -89,7 +89,7 @@ def _of_person(
         discretion.email(who.email),
         who.timezone,
         _local(booking.start_at, who.timezone),
-        _utc(who.created_at or booking.created_at),
+        _utc((invitee or booking).created_at),
         _utc(canceled.canceled_at),
         text(canceled.canceled_by),
         text(canceled.cancel_reason),

@@ -15,19 +15,17 @@ from bookings import searching, standing
 from bookings.browsing import MirrorAdmin, ReadOnlyAdmin, display
 from bookings.discretion import Discretion
 from bookings.filters import (
-    SOONEST_FIRST,
     Autocomplete,
-    DaysFilter,
     GroupFilter,
     HostFilter,
     NoShowFilter,
     StandingDropdown,
     StandingFilter,
     StatusFilter,
-    WhenFilter,
     WhoseFilter,
 )
 from bookings.models import Booking, Invitee, RefetchRequest
+from bookings.spans import SOONEST_FIRST, DaysFilter, WhenFilter
 
 #: Names shown in one cell of a list; the rest is a number.
 NAMES_SHOWN = 3
@@ -66,7 +64,7 @@ class RefetchRequestAdmin(ReadOnlyAdmin):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Span:
+class Shortcut:
     """Hold a question that is asked of the list in one press."""
 
     label: str
@@ -93,13 +91,13 @@ class BookingChangeList(ChangeList):
         self.result_list = rows
 
     @property
-    def spans(self) -> Iterator[Span]:
+    def shortcuts(self) -> Iterator[Shortcut]:
         """Yield the usual questions, each with its address; one that is asked already leads back."""
         for name, choices in (("when", WhenFilter.choices_offered), ("whose", WhoseFilter.choices_offered)):  # fmt: skip
             for value, label in choices:
                 is_chosen = self.params.get(name) == value
                 asked = {name: None if is_chosen else value}
-                yield Span(label=label, url=self.get_query_string(asked, ["p"]), is_chosen=is_chosen)  # fmt: skip
+                yield Shortcut(label=label, url=self.get_query_string(asked, ["p"]), is_chosen=is_chosen)  # fmt: skip
 
 
 @admin.register(Booking)

@@ -51,7 +51,7 @@ admin.site.unregister(Booking)
 class BookingAdmin(ExportAdmin, ReadAgainAdmin, MirrorBookingAdmin):
     """The bookings, each with the state and the link of every destination."""
 
-    actions = (*ReadAgainAdmin.actions, "export_selected")
+    actions: Any = (*ReadAgainAdmin.actions, "export_selected")
     list_display = (*MirrorBookingAdmin.list_display, "where_it_went")
     list_filter = (
         MirrorBookingAdmin.list_filter[0],

@@ -3,6 +3,7 @@
 import csv
 import io
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -118,7 +119,7 @@ def test_who_may_not_see_people_exports_none(exporter):
         canceled_by="Maria", booking__name="Maria", booking__location_text="At Maria's",
     )  # fmt: skip
 
-    response = client_of(*MAY[:2]).post(EXPORT)
+    response: Any = client_of(*MAY[:2]).post(EXPORT)
     text = b"".join(response.streaming_content).decode()
 
     assert "M. L." in text

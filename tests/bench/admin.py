@@ -26,7 +26,7 @@ from tests.bench.backfill import ROOT, own_database
 _MODULE = "from tests.bench.admin import measure; measure"
 #: Milliseconds that 19 of 20 answers may take; the export is no page.
 GOAL = 300
-_HOST = {"HTTP_HOST": "127.0.0.1"}
+_HOST: Any = {"HTTP_HOST": "127.0.0.1"}
 
 
 def main() -> int:

@@ -141,13 +141,14 @@ def _insert(model: type[models.Model], count: int, **values: str) -> None:
     """Insert rows 1 to `count`: an SQL expression of n a column, the model's own default for the others."""
     names, expressions, parameters = ["id"], ["n"], []
     for field in model._meta.concrete_fields:
+        column = str(field.column)
         if field.primary_key:
             continue
-        if field.column in values:
-            names.append(field.column)
-            expressions.append(values[field.column].replace("%", "%%"))
+        if column in values:
+            names.append(column)
+            expressions.append(values[column].replace("%", "%%"))
         elif not field.null:
-            names.append(field.column)
+            names.append(column)
             expressions.append("%s")
             parameters.append(_default(field))
     sql = f"INSERT INTO {model._meta.db_table} ({', '.join(names)}) SELECT {', '.join(expressions)} FROM generate_series(1::bigint, {count}) AS n"
