@@ -184,6 +184,7 @@ class Booking(SourceObject):
             models.Index(fields=["status", "-start_at"], name="booking_by_status_start"),
             models.Index(fields=["event_type", "-start_at"], name="booking_by_type_start"),
             models.Index(fields=["account", "start_at"], name="booking_by_account_start"),
+            models.Index(fields=["created_at"], name="booking_by_created"),
             models.Index(
                 fields=["-start_at", "-id"],
                 name="booking_vanished",

@@ -31,8 +31,8 @@ class Standing(enum.StrEnum):
 
 #: Sent messages cannot be opened, and there may be many.
 _FEW = 3
-#: How far back "nothing sent" is asked.
-UNSENT_SINCE = timedelta(days=30)
+#: Of which bookings "nothing sent" is asked: those booked since.
+UNSENT_SINCE = timedelta(days=14)
 _PAUSED = Q(connection__state=Connection.State.PAUSED) | Q(rule__paused_at__isnull=False)
 _URGENCY = {standing: place for place, standing in enumerate(Standing)}
 
@@ -112,7 +112,7 @@ class Sync(models.TextChoices):
     PAUSED = "paused", "Paused"
     BEHIND = "behind", "Waiting to be sent"
     SYNCED = "synced", "All synced"
-    UNSENT = "unsent", "Nothing sent (last 30 days and to come)"
+    UNSENT = "unsent", "Nothing sent (booked in the last 14 days)"
 
 
 def with_sync(bookings: QuerySet[Booking], sync: str, *, now: datetime) -> QuerySet[Booking]:
@@ -134,7 +134,7 @@ def with_sync(bookings: QuerySet[Booking], sync: str, *, now: datetime) -> Query
             return bookings.filter(Exists(sent), ~Exists(_of_outer(_unsettled())), ~Exists(failed))
         case Sync.UNSENT:
             tried = Delivery.objects.exclude(state=Delivery.State.SKIPPED)
-            recent = bookings.filter(start_at__gte=now - UNSENT_SINCE)
+            recent = bookings.filter(created_at__gte=now - UNSENT_SINCE)
             return recent.filter(~Exists(_of_outer(tried)))
     return bookings
 

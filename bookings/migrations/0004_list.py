@@ -66,6 +66,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='booking',
+            index=models.Index(fields=['created_at'], name='booking_by_created'),
+        ),
+        migrations.AddIndex(
+            model_name='booking',
             index=models.Index(condition=models.Q(('erased_at__isnull', False)), fields=['-start_at', '-id'], name='booking_erased'),
         ),
         migrations.AddIndex(

@@ -139,9 +139,8 @@ def test_the_list_is_narrowed_by_how_bookings_stand_at_their_destinations(viewer
     start = datetime.now(UTC) + timedelta(days=1)
 
     def delivery(name, **given):
-        event = BookingEventFactory.create(
-            invitee__booking__name=name, invitee__booking__start_at=start
-        )
+        booking = BookingFactory.create(name=name, start_at=start, created_at=datetime.now(UTC))
+        event = BookingEventFactory.create(invitee__booking=booking)
         return DeliveryFactory.create(event=event, **given)
 
     delivery("failed", failed=True)
@@ -156,8 +155,8 @@ def test_the_list_is_narrowed_by_how_bookings_stand_at_their_destinations(viewer
     delivery("synced", delivered=True)
     DeliveryFactory.create(event=delivery("half", delivered=True).event)
     delivery("skipped", skipped=True)
-    InviteeFactory.create(booking__name="nothing", booking__start_at=start)
-    InviteeFactory.create(booking__name="long ago", booking__start_at=start - timedelta(days=99))
+    InviteeFactory.create(booking__name="nothing", booking__created_at=datetime.now(UTC))
+    InviteeFactory.create(booking__name="long ago", booking__created_at=start - timedelta(days=99))
 
     found = {
         sync: set(shown(viewer, sync=sync))

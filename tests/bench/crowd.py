@@ -24,7 +24,7 @@ from integrations.models import (
 BOOKINGS = 1_000_000
 HOSTS, TYPES = 200, 50
 #: The newest starts lie so far ahead.
-AHEAD = timedelta(days=60)
+AHEAD = timedelta(days=15)
 YEARS = timedelta(days=5 * 365)
 PROVIDERS = ("salesforce", "slack", "webhook")
 
@@ -88,7 +88,7 @@ def _meetings(count: int) -> None:
     email = f"lower({_FIRST} || '.' || {_LAST}) || n || '@' || lower(split_part({_COMPANY}, ' ', 1)) || '.example'"
     _insert(
         Booking, count, uri="'https://api.calendly.com/scheduled_events/' || n", name=name, status=canceled, start_at=start,
-        end_at=f"{start} + interval '30 minutes'", created_at=f"{start} - interval '9 days'", event_type_id=kind,
+        end_at=f"{start} + interval '30 minutes'", created_at=f"least({start} - make_interval(days => (n % 30)::int), now() - make_interval(days => (n % 15)::int))", event_type_id=kind,
         location_type="'zoom'", join_url="'https://zoom.example.com/j/' || n", account="'calendly:9'",
         search_text=f"lower(' ' || {name} || ' ' || {_FIRST} || ' ' || {_LAST} || ' ' || {email} || ' ' || {_COMPANY} || ' pricing')",
         source_updated_at="now()", observed_at="now()", raw="""jsonb_build_object('uri', n, 'name', 'Intro call', 'padding', repeat('x', 300))""",
