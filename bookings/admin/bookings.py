@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.timesince import timesince, timeuntil
 
 from bookings import searching, standing
-from bookings.browsing import MirrorAdmin, ReadOnlyAdmin, display
+from bookings.browsing import MirrorAdmin, ReadOnlyAdmin, WalkingPaginator, display
 from bookings.discretion import Discretion
 from bookings.filters import (
     Autocomplete,
@@ -106,6 +106,7 @@ class BookingAdmin(MirrorAdmin):
 
     list_display: Any = ("when", "what", "who_hosts", "who_comes", "how")
     list_display_links = ("when", "what")
+    paginator = WalkingPaginator
     list_before_template = "admin/bookings/booking/above.html"
     list_filter_submit = True
     list_filter: ClassVar[Any] = (
