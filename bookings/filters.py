@@ -1,15 +1,35 @@
 """The questions by which staff narrow the list of bookings."""
 
-from datetime import datetime, timedelta
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
 
-from bookings.models import Booking, BookingHost, Group, GroupRelationship, Status
+from bookings.discretion import Discretion
+from bookings.models import Booking, BookingHost, Group, GroupRelationship, Host, Invitee, Status
 from bookings.standing import MARKED
+
+if TYPE_CHECKING:
+
+    class Dropdown(admin.SimpleListFilter):
+        """Stand for Unfold's `DropdownFilter`."""
+
+    class Autocomplete(admin.RelatedFieldListFilter):
+        """Stand for Unfold's `AutocompleteSelectFilter`."""
+
+        form_class: type[forms.Form]
+
+    class AutocompleteForm(forms.Form):
+        """Stand for the form of `Autocomplete`."""
+
+        def __init__(self, **given: Any) -> None: ...
+
+else:
+    from unfold.contrib.filters.admin import AutocompleteSelectFilter as Autocomplete
+    from unfold.contrib.filters.admin import DropdownFilter as Dropdown
+    from unfold.contrib.filters.forms import AutocompleteDropdownForm as AutocompleteForm
 
 Choices = list[tuple[str, str]]
 
@@ -24,28 +44,27 @@ class ChoiceFilter(admin.SimpleListFilter):
         return self.choices_offered
 
 
-class WhenFilter(ChoiceFilter):
-    """When the booking starts; days and weeks (from Monday) are UTC's."""
+class DropdownChoice(Dropdown, ChoiceFilter):
+    """Offer the choices in a field of the filters' form, which keeps the others' values."""
 
-    title = "when"
-    parameter_name = "when"
-    choices_offered = [
-        ("today", "Today"),
-        ("week", "This week"),
-        ("upcoming", "Upcoming"),
-        ("past", "Past"),
-    ]
+
+class WhoseFilter(DropdownChoice):
+    """Whether the signed-in person hosts it, known by their e-mail address."""
+
+    title = "owner"
+    parameter_name = "whose"
+    choices_offered = [("mine", "Mine")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Booking]) -> QuerySet[Booking]:
-        """Keep the bookings that start in the chosen span."""
-        now = timezone.now()
-        start, end = _span(self.value(), now)
-        if start:
-            queryset = queryset.filter(start_at__gte=start)
-        return queryset.filter(start_at__lt=end) if end else queryset
+        """Keep the bookings of the hosts with the person's address; none where there is no such host."""
+        if self.value() != "mine":
+            return queryset
+        address = getattr(request.user, "email", "")
+        hosts = Host.objects.filter(email__iexact=address) if address else Host.objects.none()
+        return of_hosts(queryset, list(hosts.values_list("pk", flat=True)))
 
 
-class StatusFilter(ChoiceFilter):
+class StatusFilter(DropdownChoice):
     """Whether the booking stands."""
 
     title = "status"
@@ -57,7 +76,7 @@ class StatusFilter(ChoiceFilter):
         return queryset.filter(status=self.value()) if self.value() else queryset
 
 
-class NoShowFilter(ChoiceFilter):
+class NoShowFilter(DropdownChoice):
     """Whether someone did not come."""
 
     title = "no-show"
@@ -87,7 +106,11 @@ class StandingFilter(ChoiceFilter):
         return queryset.filter(chosen) if chosen else queryset
 
 
-class GroupFilter(admin.SimpleListFilter):
+class StandingDropdown(Dropdown, StandingFilter):
+    """Ask the same in a field of the filters' form."""
+
+
+class GroupFilter(Dropdown):
     """Whose hosts belong to a Calendly group now."""
 
     title = "host's group"
@@ -103,19 +126,35 @@ class GroupFilter(admin.SimpleListFilter):
         if not chosen or not chosen.isdecimal():
             return queryset
         places = GroupRelationship.objects.filter(group_id=chosen, vanished_at=None)
-        hosts = BookingHost.objects.filter(
-            host__memberships__in=places.filter(membership__isnull=False).values("membership")
+        hosts = Host.objects.filter(
+            memberships__in=places.filter(membership__isnull=False).values("membership")
         )
-        return queryset.filter(pk__in=hosts.values("booking"))
+        return of_hosts(queryset, list(hosts.distinct().values_list("pk", flat=True)))
 
 
-def _span(choice: str | None, now: datetime) -> tuple[datetime | None, datetime | None]:
-    day = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    monday = day - timedelta(days=day.weekday())
-    spans: dict[str | None, tuple[datetime | None, datetime | None]] = {
-        "today": (day, day + timedelta(days=1)),
-        "week": (monday, monday + timedelta(days=7)),
-        "upcoming": (now, None),
-        "past": (None, now),
-    }
-    return spans.get(choice, (None, None))
+class HostForm(AutocompleteForm):
+    """Name the chosen host as this person may see them."""
+
+    def __init__(self, request: HttpRequest, name: str, **given: Any) -> None:
+        super().__init__(request=request, name=name, **given)
+        show = Discretion.of(request.user).name
+        field: Any = self.fields[name]
+        field.label_from_instance = lambda host: show(str(host))
+
+
+class HostFilter(Autocomplete):
+    """Which host takes it; hosts are searched for, not listed."""
+
+    form_class = HostForm
+
+
+def of_hosts(queryset: QuerySet[Booking], hosts: list[int]) -> QuerySet[Booking]:
+    """Keep the bookings that one of these hosts takes."""
+    rows = BookingHost.objects.filter(host__in=hosts).order_by()
+    return queryset.filter(pk__in=rows.values("booking"))
+
+
+def of_chains(queryset: QuerySet[Booking], chains: Any) -> QuerySet[Booking]:
+    """Keep the bookings with an invitee of these reschedule chains."""
+    rows = Invitee.objects.filter(chain__in=chains).order_by()
+    return queryset.filter(pk__in=rows.values("booking"))

@@ -142,7 +142,7 @@ class Status(models.TextChoices):
 class Booking(SourceObject):
     """A Calendly scheduled event; its invitees are the meetings that are carried on."""
 
-    PERSONAL: ClassVar = ("name", "location_text", "canceled_by", "cancel_reason")
+    PERSONAL: ClassVar = ("name", "location_text", "canceled_by", "cancel_reason", "search_text")
 
     name = models.CharField(max_length=255, blank=True)
     status = models.CharField(max_length=16, choices=Status)
@@ -170,6 +170,11 @@ class Booking(SourceObject):
         blank=True,
         help_text="When the source was last asked for all its invitees.",
     )
+    search_text = models.TextField(
+        blank=True,
+        editable=False,
+        help_text="What staff find it by, folded: its name, its invitees, their addresses and answers.",
+    )
 
     objects = BookingQuerySet.as_manager()
 
@@ -191,6 +196,16 @@ class Booking(SourceObject):
             ),
             models.Index(fields=["created_at", "id"], name="booking_by_created"),
             models.Index(fields=["mirrored_at"], name="booking_by_mirrored"),
+            models.Index(
+                fields=["-start_at", "-id"],
+                name="booking_erased",
+                condition=Q(erased_at__isnull=False),
+            ),
+            models.Index(
+                fields=["-start_at", "-id"],
+                name="booking_mentioned",
+                condition=Q(source_updated_at__isnull=True),
+            ),
         ]
         constraints: ClassVar = [
             models.CheckConstraint(
@@ -311,6 +326,17 @@ class Invitee(MirrorRow):
             models.Index(fields=["mirrored_at", "id"], name="invitee_by_mirrored"),
             models.Index(
                 fields=["booking"], name="invitee_no_show", condition=Q(no_show_uri__gt="")
+            ),
+            models.Index(
+                fields=["-id"], name="invitee_vanished", condition=Q(vanished_at__isnull=False)
+            ),
+            models.Index(
+                fields=["-id"], name="invitee_erased", condition=Q(erased_at__isnull=False)
+            ),
+            models.Index(
+                fields=["-id"],
+                name="invitee_mentioned",
+                condition=Q(source_updated_at__isnull=True),
             ),
         ]
         constraints: ClassVar = [

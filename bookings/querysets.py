@@ -14,7 +14,9 @@ class BookingQuerySet(models.QuerySet["Booking"]):
 
     def with_no_show(self) -> "BookingQuerySet":
         """Keep bookings with at least one invitee marked as a no-show."""
-        return self.filter(invitees__no_show_uri__gt="").distinct()
+        from bookings.models import Invitee
+
+        return self.filter(pk__in=Invitee.objects.no_show().order_by().values("booking"))
 
 
 class InviteeQuerySet(models.QuerySet["Invitee"]):
@@ -22,7 +24,7 @@ class InviteeQuerySet(models.QuerySet["Invitee"]):
 
     def no_show(self) -> "InviteeQuerySet":
         """Keep invitees that are marked as a no-show now."""
-        return self.exclude(no_show_uri="")
+        return self.filter(no_show_uri__gt="")
 
     def of_chains(self, chain_ids: Collection[int]) -> "InviteeQuerySet":
         """Keep the members of chains, the oldest of each first; the last is the meeting as it stands."""

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 
+from bookings import searching
 from bookings.announce import Announcer, reported
 from bookings.directory import reconcile_directory
 from bookings.erasure import forget_erased
@@ -27,7 +28,7 @@ from bookings.origin import Origin
 from bookings.reconciled import Reconciled
 from bookings.refetching import Notes
 from bookings.snapshots import MeetingSnapshot, NoShowSnapshot, Snapshot
-from bookings.versions import Changes
+from bookings.versions import Changes, locked
 
 Reason = RefetchRequest.Reason
 
@@ -62,6 +63,7 @@ def reconcile_bookings(meetings: Sequence[MeetingSnapshot], *, origin: Origin) -
     announcer = Announcer(origin, notes)
     _announce(invitees, bookings, announcer=announcer, notes=notes)
     mark_unlisted(found, origin=origin)
+    searching.refresh(_read_differently(invitees, bookings))
     events = announcer.write()
     if seen:
         heard_since = min(observed_at for _, _, observed_at in seen)
@@ -86,7 +88,7 @@ def _write_bookings(
     full = [meeting for meeting in meetings if meeting.booking]
     written = iter(write_bookings(full, origin=origin, notes=notes) if full else ())
     named = {m.invitees[0].booking_uri for m in meetings if not m.booking}
-    known = {row.uri: row for row in Booking.objects.filter(uri__in=named)} if named else {}
+    known = locked(Booking, named) if named else {}
     found: list[Written | None] = []
     for meeting in meetings:
         if meeting.booking:
@@ -117,6 +119,18 @@ def _announce(
         notes.settle(Reason.DETAILS, subject=invitee.uri)
     for invitee in others:
         announcer.announce(invitee, of_booking[invitee.booking_id])
+
+
+def _read_differently(
+    invitees: Sequence[tuple[Invitee, Changes]], bookings: Sequence[Written | None]
+) -> set[int]:
+    """Return the bookings that are found by another text from now on."""
+    named = {pair[0].pk for pair in bookings if pair and searching.is_read_differently(pair[1])}
+    return named | {
+        invitee.booking_id
+        for invitee, changes in invitees
+        if searching.is_read_differently(changes)
+    }
 
 
 def _others(bookings: Iterable[Written | None], *, seen: list[int]) -> list[Invitee]:

@@ -140,6 +140,7 @@ DRAIN_BUDGET_SECONDS = env.float("DRAIN_BUDGET_SECONDS", default=20.0)
 
 INSTALLED_APPS = [
     "unfold",  # before the admin, whose templates it replaces
+    "unfold.contrib.filters",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",

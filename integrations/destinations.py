@@ -7,9 +7,12 @@ import enum
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
-from django.db.models import QuerySet
+from django.db import models
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from bookings.filters import of_chains
 from bookings.models import Booking, Invitee
 from integrations.models import Connection, Delivery, RemoteRecord
 from integrations.outbox import latest_deliveries
@@ -28,6 +31,9 @@ class Standing(enum.StrEnum):
 
 #: Sent messages cannot be opened, and there may be many.
 _FEW = 3
+#: Of which bookings "nothing sent" is asked: those booked since.
+UNSENT_SINCE = timedelta(days=14)
+_PAUSED = Q(connection__state=Connection.State.PAUSED) | Q(rule__paused_at__isnull=False)
 _URGENCY = {standing: place for place, standing in enumerate(Standing)}
 
 
@@ -99,9 +105,53 @@ def failed_chains() -> QuerySet[Delivery, int]:
     return failed.order_by().values_list("chain_id", flat=True)
 
 
+class Sync(models.TextChoices):
+    """What staff ask of bookings as to their destinations."""
+
+    FAILED = "failed", "Failed somewhere"
+    PAUSED = "paused", "Paused"
+    BEHIND = "behind", "Waiting to be sent"
+    SYNCED = "synced", "All synced"
+    UNSENT = "unsent", "Nothing sent (booked in the last 14 days)"
+
+
+def with_sync(bookings: QuerySet[Booking], sync: str, *, now: datetime) -> QuerySet[Booking]:
+    """Keep the bookings that stand so; all for a word that is none.
+
+    What is wrong somewhere is few rows with indexes of their own, so the questions begin there. Nothing sent leaves no row to begin at: it is asked of a span
+    of time.
+    """
+    match sync:
+        case Sync.FAILED:
+            return of_chains(bookings, failed_chains())
+        case Sync.PAUSED:
+            return of_chains(bookings, _unsettled().filter(_PAUSED).values("chain"))
+        case Sync.BEHIND:
+            return of_chains(bookings, _unsettled().exclude(_PAUSED).values("chain"))
+        case Sync.SYNCED:
+            sent = _of_outer(Delivery.objects.filter(state=Delivery.State.DELIVERED))
+            failed = _of_outer(latest_deliveries().filter(state=Delivery.State.FAILED))
+            return bookings.filter(Exists(sent), ~Exists(_of_outer(_unsettled())), ~Exists(failed))
+        case Sync.UNSENT:
+            tried = Delivery.objects.exclude(state=Delivery.State.SKIPPED)
+            recent = bookings.filter(created_at__gte=now - UNSENT_SINCE)
+            return recent.filter(~Exists(_of_outer(tried)))
+    return bookings
+
+
+def _unsettled() -> QuerySet[Delivery]:
+    return Delivery.objects.filter(state__in=Delivery.UNSETTLED).order_by()
+
+
+def _of_outer(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
+    """Keep the deliveries for the booking of the query around it."""
+    return deliveries.filter(chain__chain_members__booking=OuterRef("pk")).order_by()
+
+
 def destinations(bookings: Collection[Booking]) -> dict[int, list[Destination]]:
     """Return each booking's destinations by its id, one a connection: the most pressing of its meetings."""
-    return {pk: _worst_of_each(found) for pk, found in every_destination(bookings).items()}
+    found = every_destination(bookings)
+    return {pk: list(by_urgency(rows).values()) for pk, rows in found.items()}
 
 
 def every_destination(bookings: Collection[Booking]) -> dict[int, list[Destination]]:
@@ -156,10 +206,11 @@ def _is_rule_paused(delivery: Delivery) -> bool:
     return delivery.rule is not None and delivery.rule.paused_at is not None
 
 
-def _worst_of_each(found: Iterable[Destination]) -> list[Destination]:
+def by_urgency(found: Iterable[Destination]) -> dict[int, Destination]:
+    """Return the most pressing destination of each connection, by the connection's id."""
     worst: dict[int, Destination] = {}
     for destination in found:
         known = worst.setdefault(destination.connection.pk, destination)
         if _URGENCY[destination.standing] < _URGENCY[known.standing]:
             worst[destination.connection.pk] = destination
-    return list(worst.values())
+    return worst

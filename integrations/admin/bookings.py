@@ -7,19 +7,22 @@ from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
+from django.utils import timezone
 
 from bookings.admin import BookingAdmin as MirrorBookingAdmin
+from bookings.admin import BookingChangeList
 from bookings.browsing import display
 from bookings.discretion import Discretion
-from bookings.filters import ChoiceFilter
-from bookings.models import Booking, Invitee
+from bookings.filters import DropdownChoice
+from bookings.models import Booking
 from integrations.admin.booking_actions import BookingActionsAdmin
+from integrations.admin.booking_export import ExportAdmin
 from integrations.admin.booking_page import headings, page
 from integrations.admin.reading_again import ReadAgainAdmin
-from integrations.destinations import destinations, failed_chains
+from integrations.destinations import Sync, destinations, with_sync
 
 
-class DestinationsChangeList(ChangeList):
+class DestinationsChangeList(BookingChangeList):
     """Look up the destinations of a whole page of bookings at once."""
 
     def get_results(self, request: HttpRequest) -> None:
@@ -29,31 +32,28 @@ class DestinationsChangeList(ChangeList):
         found = destinations(rows)
         for row in rows:
             row.destinations = found[row.pk]
-        self.result_list = rows
 
 
-class SyncFilter(ChoiceFilter):
-    """Whether the booking failed to reach a destination."""
+class SyncFilter(DropdownChoice):
+    """How the booking stands at its destinations."""
 
     title = "sync"
     parameter_name = "sync"
-    choices_offered = [("failed", "Failed somewhere")]
+    choices_offered = [(sync.value, sync.label) for sync in Sync]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Booking]) -> QuerySet[Booking]:
-        """Keep the bookings with a failed delivery that nothing repaired."""
-        if not self.value():
-            return queryset
-        invitees = Invitee.objects.filter(chain__in=failed_chains()).order_by()
-        return queryset.filter(pk__in=invitees.values("booking"))
+        """Keep the bookings that stand so."""
+        return with_sync(queryset, self.value() or "", now=timezone.now())
 
 
 admin.site.unregister(Booking)
 
 
 @admin.register(Booking)
-class BookingAdmin(BookingActionsAdmin, ReadAgainAdmin, MirrorBookingAdmin):
+class BookingAdmin(ExportAdmin, BookingActionsAdmin, ReadAgainAdmin, MirrorBookingAdmin):
     """The bookings, each with the state and the link of every destination."""
 
+    actions: Any = (*ReadAgainAdmin.actions, "export_selected")
     list_display = (*MirrorBookingAdmin.list_display, "where_it_went")
     list_filter = (
         MirrorBookingAdmin.list_filter[0],
@@ -89,5 +89,6 @@ class BookingAdmin(BookingActionsAdmin, ReadAgainAdmin, MirrorBookingAdmin):
     def where_it_went(self, booking: Any) -> str:
         """Show each destination's state, linked to what exists there."""
         return render_to_string(
-            "admin/calsync/destination_badges.html", {"destinations": booking.destinations}
+            "admin/calsync/destination_badges.html",
+            {"destinations": booking.destinations, "is_clear": booking.discretion.is_clear},
         )

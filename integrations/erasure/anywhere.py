@@ -18,6 +18,7 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Cast
 from django.utils import timezone
 
+from bookings import searching
 from bookings.models import (
     Booking,
     BookingEvent,
@@ -122,6 +123,7 @@ def _scrub_taken(rows: list[Booking], wording: Wording) -> Counter[str]:
     for booking in rows:
         after = {"name": wording.scrub(booking.name), "raw": wording.scrub(booking.raw)}
         count += Booking.objects.filter(pk=booking.pk).update(**after, mirrored_at=timezone.now())
+    searching.refresh([booking.pk for booking in rows])
     events = BookingEvent.objects.filter(booking__in=[booking.pk for booking in rows])
     for event in events.filter(changes__has_key="hosts"):
         hosts = {"hosts": wording.scrub(event.changes["hosts"])}

@@ -13,6 +13,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.db.models import Model, Q
 from django.utils import timezone
 
+from bookings import searching
 from bookings.erasure import PLACES_OF_INVITEE, RESULTS_WITHOUT_PERSON
 from bookings.models import Booking, EventType, Invitee, RefetchRequest, RoutingSubmission
 from bookings.personal import ERASED, Wording
@@ -70,6 +71,7 @@ def erase(circle: Circle, *, reason: str, now: datetime) -> Counter[str]:
     _scrub_event_types(circle)
     found["bookings"] = _erase_bookings(circle, now=now)
     found["invitees"] = _erase_invitees(circle, now=now)
+    searching.refresh(circle.booking_ids)
     return found
 
 

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('bookings', '0005_rules'),
+        ('bookings', '0006_rules'),
         ("integrations", "0010_setup"),
     ]
 

@@ -24,11 +24,27 @@ _TONES: Mapping[str, str] = {
     "failed": "danger", "no-show": "danger", "no_show": "danger", "disabled": "danger",
 }  # fmt: skip
 
+_ICONS: Mapping[str, str] = {
+    "synced": "check", "waiting": "schedule", "retrying": "autorenew", "paused": "pause", "failed": "close",
+}  # fmt: skip
+
 
 @register.filter
 def tone(state: str) -> str:
     """Return the badge colour of a state; what needs nobody stays grey."""
     return _TONES.get(state, "default")
+
+
+@register.filter
+def icon(state: str) -> str:
+    """Return the symbol of a destination's state, for who does not tell colours apart."""
+    return _ICONS.get(state, "remove")
+
+
+@register.filter
+def initials(name: str) -> str:
+    """Return two letters that stand for a connection where there is little room."""
+    return "".join(letter for letter in name if letter.isalnum())[:2]
 
 
 @register.filter

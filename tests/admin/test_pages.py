@@ -105,41 +105,6 @@ def test_a_booking_that_everyone_left_for_another_is_called_rescheduled(viewer):
     assert "rescheduled" in _html(viewer, _list("bookings_booking"))
 
 
-@pytest.mark.parametrize("query", ["maria", "LOPEZ", "maria@example", "maria intro", "Intro"])
-def test_bookings_are_found_by_invitee_and_by_event(viewer, query):
-    InviteeFactory.create(name="Maria Lopez", email="Maria@Example.com", booking__name="Intro call")
-    InviteeFactory.create(name="Jon", email="jon@example.com", booking__name="Workshop")
-
-    html = _html(viewer, _list("bookings_booking"), q=query)
-
-    assert "Maria Lopez" in html
-    assert "jon@example.com" not in html
-
-
-@pytest.mark.parametrize(
-    "query", [{"sync": "failed"}, {"no_show": "yes"}, {"status": "active"}, {"when": "past"}]
-)
-def test_the_list_of_bookings_is_narrowed(viewer, query):
-    past = BookingFactory.create(start_at=datetime(2020, 1, 1, tzinfo=UTC))
-    _make_story(name="Wanted", no_show=True, booking=past)
-    other = InviteeFactory.create(
-        name="Other", canceled=True, booking__status="canceled", booking__start_at=datetime(2999, 1, 1, tzinfo=UTC),
-    )  # fmt: skip
-
-    html = _html(viewer, _list("bookings_booking"), **query)
-
-    assert "Wanted" in html
-    assert other.email not in html
-
-
-def test_a_repaired_failure_is_no_longer_a_failed_sync(viewer):
-    failed = _make_story(name="Repaired")
-    later = BookingEventFactory.create(kind="updated", invitee=failed.event.invitee)
-    DeliveryFactory.create(event=later, rule=failed.rule, delivered=True)
-
-    assert "Repaired" not in _html(viewer, _list("bookings_booking"), sync="failed")
-
-
 def test_the_booking_tells_the_whole_story(viewer):
     delivery = _make_story(name="Maria Lopez", timezone="America/New_York")
 

@@ -163,6 +163,14 @@ def world(directory: Path) -> Iterator[tuple[SandboxServer, dict[str, str]]]:
 @contextmanager
 def database(base: dict[str, str], name: str) -> Iterator[dict[str, str]]:
     """Yield an environment with an empty, migrated database that is connected to the sandbox."""
+    with own_database(base, name) as environment:
+        command(environment, "calendly", "connect", "Bench", given=_TOKEN)
+        yield environment
+
+
+@contextmanager
+def own_database(base: dict[str, str], name: str) -> Iterator[dict[str, str]]:
+    """Yield an environment with an empty, migrated database."""
     given = os.environ.get("DATABASE_URL", "")
     if not given.startswith("postgres"):
         environment = base | {"DATABASE_URL": f"sqlite:///{base['CALSYNC_VAR_DIR']}/{name}.sqlite3"}
@@ -183,7 +191,6 @@ def database(base: dict[str, str], name: str) -> Iterator[dict[str, str]]:
 def _prepared(environment: dict[str, str]) -> dict[str, str]:
     Path(environment["CALSYNC_VAR_DIR"]).mkdir(parents=True, exist_ok=True)
     command(environment, "migrate", "--verbosity", "0")
-    command(environment, "calendly", "connect", "Bench", given=_TOKEN)
     return environment
 
 

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("bookings", "0004_api"),
+        ("bookings", "0005_list"),
     ]
 
     operations = [
