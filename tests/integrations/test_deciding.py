@@ -220,7 +220,7 @@ def test_the_timeline_says_what_was_written_down_also_of_a_rule_that_is_gone():
 
     assert isinstance(entry, EventEntry)
     reason = "the kind of event is “booked”, and the rule asks that it is “canceled”"
-    assert [(row.rule, row.reason) for row in entry.withheld] == [("Late cancels", reason)]
+    assert [(row.name, row.reason) for row in entry.withheld] == [("Late cancels", reason)]
 
 
 def _queries(count):
