@@ -113,4 +113,6 @@ def _idle(entries: Iterable[Entry]) -> list[Withheld]:
         if isinstance(entry, EventEntry):
             left |= {item.rule.pk: item for item in entry.withheld if item.rule}
             acted |= {row.delivery.rule_id for row in entry.deliveries}
-    return [item for pk, item in left.items() if pk not in acted and item.rule.enabled]
+    return [
+        item for pk, item in left.items() if pk not in acted and item.rule and item.rule.enabled
+    ]

@@ -190,7 +190,7 @@ def test_a_rule_that_sent_nothing_is_among_the_destinations_with_why():
 
     table = page[page.index('id="destinations"') : page.index('id="story"')]
     assert "Not sent: it was made later, on" in table
-    assert "The rule acts on no-show only." in table
+    assert "Not sent: it acts on no-show only." in table
     assert "Off" not in table
 
 

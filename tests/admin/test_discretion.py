@@ -12,9 +12,6 @@ from tests.admin.crawling import MARK, Story, pages, staff_with, tell
 
 pytestmark = pytest.mark.django_db
 
-#: Routes that still show what they should not, each with the reason; to be emptied.
-SHOWS_TOO_MUCH = {
-}
 #: Kept, and shown nowhere.
 NOWHERE = {"notification.steps"}
 
@@ -41,9 +38,7 @@ def test_no_page_shows_personal_data_to_who_may_not_see_it(story):
 
     found = {page.name: story.marks.found_in(_text(client, page.url)) for page in pages(story)}
 
-    shown = {name: columns for name, columns in found.items() if columns}
-    assert {name: shown[name] for name in shown.keys() - SHOWS_TOO_MUCH.keys()} == {}
-    assert SHOWS_TOO_MUCH.keys() - shown.keys() == set(), "take these out: they show nothing more"
+    assert {name: columns for name, columns in found.items() if columns} == {}
 
 
 def test_every_mark_of_the_story_stands_on_the_page_of_some_row_for_who_may_see_it(story):

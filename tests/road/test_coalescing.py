@@ -56,6 +56,7 @@ def test_each_change_is_told_of_with_what_carried_it(road, sandbox):
         road.work()
 
     booking = BookingEvent.objects.latest("id").booking
+    assert booking is not None
     told = [entry for entry in timeline(booking) if isinstance(entry, EventEntry)]
 
     assert [entry.event.kind for entry in told] == ["booked", "rescheduled"]
