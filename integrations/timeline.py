@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from django.db.models import Prefetch, Q, QuerySet
+from django.utils import timezone
 
 from bookings.models import (
     Booking,
@@ -19,7 +20,9 @@ from bookings.models import (
     RefetchRequest,
     RoutingSubmission,
 )
+from integrations import clock
 from integrations.models import (
+    ClockEntry,
     Delivery,
     DeliveryAttempt,
     InboundWebhook,
@@ -74,6 +77,12 @@ class EventEntry:
     withheld: tuple[Withheld, ...] = ()
 
     @property
+    def clock_reason(self) -> str:
+        """Return why a rule of the clock acted otherwise than at its moment, if it did."""
+        entry = getattr(self.event, "clock_entry", None)
+        return entry.reason if entry else ""
+
+    @property
     def webhook_id(self) -> int | None:
         """Return the inbound webhook that caused it, if one did."""
         return self.event.cause_id if self.event.cause == BookingEvent.Cause.WEBHOOK else None
@@ -97,17 +106,29 @@ class WaitingEntry:
     given_up: bool = False
 
 
-Entry = WebhookEntry | EventEntry | WaitingEntry
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClockLine:
+    """Say when a rule will act on the meeting, or, with a `reason`, why it did not at its moment."""
 
-_ORDER = {WebhookEntry: 0, EventEntry: 1, WaitingEntry: 2}
+    template: ClassVar[str] = "admin/calsync/entry_clock.html"
+    at: datetime
+    rule: str
+    kind: str
+    reason: str = ""
 
 
-def timeline(booking: Booking) -> list[Entry]:
-    """Return everything that happened to the booking's chains, oldest first."""
+Entry = WebhookEntry | EventEntry | WaitingEntry | ClockLine
+
+_ORDER = {WebhookEntry: 0, EventEntry: 1, WaitingEntry: 2, ClockLine: 3}
+
+
+def timeline(booking: Booking, *, now: datetime | None = None) -> list[Entry]:
+    """Return everything that happened to the booking's chains, and what the clock is to bring, oldest first."""
     members = _members(booking)
     events = list(_events(members))
     webhooks = _webhooks(booking, members, caused_by=_causes(events))
-    entries: list[Entry] = [*webhooks, *events, *_waiting(booking, members)]
+    by_clock = _by_clock(members, now=now or timezone.now())
+    entries: list[Entry] = [*webhooks, *events, *_waiting(booking, members), *by_clock]
     return sorted(entries, key=lambda entry: (entry.at, _ORDER[type(entry)]))
 
 
@@ -141,6 +162,20 @@ def _withheld(event: BookingEvent) -> Iterator[Withheld]:
         yield Withheld(rule=entry["name"], reason=entry["reason"])
 
 
+def _by_clock(members: Collection[Invitee], *, now: datetime) -> Iterator[ClockLine]:
+    """Yield what rules of the clock left alone, and what they are still to do."""
+    rows = ClockEntry.objects.filter(chain__in=_chain_ids(members)).select_related("rule")
+    decided = set()
+    for row in rows:
+        decided.add((row.rule_id, row.chain_id, row.kind, row.anchor_at))
+        if row.state == ClockEntry.State.SKIPPED:
+            name = row.rule.name if row.rule else "a deleted rule"
+            yield ClockLine(at=row.created_at, rule=name, kind=row.kind, reason=row.reason)
+    for due in clock.coming(members, clock.clock_rules(), now=now):
+        if (due.rule.pk, due.chain_id, due.kind, due.anchor_at) not in decided:
+            yield ClockLine(at=due.due_at, rule=due.rule.name, kind=due.kind)
+
+
 def _event_rows(members: Collection[Invitee], chains: set[int]) -> QuerySet[BookingEvent]:
     forms = {member.routing_submission_uri for member in members} - {""}
     submissions = RoutingSubmission.objects.filter(uri__in=forms).values_list("pk", flat=True)
@@ -149,7 +184,7 @@ def _event_rows(members: Collection[Invitee], chains: set[int]) -> QuerySet[Book
         BookingEvent.objects.filter(
             Q(chain_id__in=chains) | Q(routing_submission_id__in=list(submissions))
         )
-        .select_related("booking", "invitee", "routing_submission", "plan")
+        .select_related("booking", "invitee", "routing_submission", "plan", "clock_entry")
         .defer("booking__raw", "invitee__raw")
         .prefetch_related(Prefetch("deliveries", deliveries), "deliveries__attempts")
     )
