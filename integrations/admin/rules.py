@@ -12,18 +12,22 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.html import format_html
-from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminSelectWidget
+from unfold.widgets import (
+    UnfoldAdminCheckboxSelectMultipleWidget,
+    UnfoldAdminIntegerFieldWidget,
+    UnfoldAdminSelectWidget,
+)
 
 from bookings.browsing import display
 from bookings.models import BookingEvent
-from integrations import conditions, rules, tasks
-from integrations.admin import recipes
+from integrations import clock, conditions, rules, tasks
+from integrations.admin import clock_form, recipes
 from integrations.admin.fields import ReadableJSONField
 from integrations.admin.operations import OperatedAdmin, Operation
 from integrations.admin.providers import action_choices, check_rule, describe, get_provider
 from integrations.admin.words import TONES, duration, short
 from integrations.models import Connection, Delivery, Rule
-from integrations.models.rule import WAITS_AT_MOST
+from integrations.models.rule import ANCHORS, WAITS_AT_MOST
 
 
 class RuleForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run time
@@ -32,8 +36,16 @@ class RuleForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run
     kinds = forms.MultipleChoiceField(
         choices=BookingEvent.Kind.choices,
         widget=UnfoldAdminCheckboxSelectMultipleWidget,
-        help_text="What has to happen.",
+        required=False,
+        help_text="What has to happen. None: it acts only where another rule names it for meetings that are booked late.",
     )
+    offset = forms.IntegerField(
+        required=False, min_value=0, widget=UnfoldAdminIntegerFieldWidget, label="How long before or after",
+        help_text="For starting: before the start. For ended: after the end. In time that passes, also where clocks are changed.",
+    )  # fmt: skip
+    offset_unit = forms.TypedChoiceField(
+        required=False, choices=clock_form.UNITS, coerce=int, initial=60, widget=UnfoldAdminSelectWidget, label="Unit",
+    )  # fmt: skip
     action = forms.ChoiceField(
         choices=action_choices,
         widget=UnfoldAdminSelectWidget,
@@ -51,8 +63,11 @@ class RuleForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run
 
     class Meta:
         model = Rule
-        fields = ("name", "enabled", "kinds", "conditions", "connection", "action", "options", "position", "debounce_seconds", "waits_for", "waits_at_most", "acts_on_backfill", "backfill_max_age_days")  # fmt: skip
+        fields = ("name", "enabled", "kinds", "conditions", "connection", "action", "options", "position", "debounce_seconds", "waits_for", "waits_at_most", "acts_on_backfill", "backfill_max_age_days", "late_policy", "late_rule", "grace_minutes")  # fmt: skip
         labels = {
+            "late_policy": "If booked later than that",
+            "late_rule": "The other rule",
+            "grace_minutes": "Minutes that may pass",
             "debounce_seconds": "Seconds for further changes",
             "waits_for": "After the rule",
             "waits_at_most": "But wait at most",
@@ -60,6 +75,15 @@ class RuleForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run
             "backfill_max_age_days": "Up to an age of",
         }
         help_texts = {
+            "late_policy": "What to do about a meeting that is booked, or moved, when the moment has passed already.",
+            "late_rule": (
+                "Its connection, action and options are used; whether to act, the conditions of this rule say. It needs no kinds "
+                "of its own, and has to be on."
+            ),
+            "grace_minutes": (
+                "After the moment, if nobody looked at the clock (a stopped computer) or the destination was down. What is later "
+                "than that is left, and says so. 1440 (a day) at most."
+            ),
             "debounce_seconds": (
                 "0: an event is sent at once. 60: it waits a minute, and what happens to the same meeting in that minute "
                 "becomes one message instead of several. An hour (3600) at most. What a backfill finds does not wait."
@@ -86,7 +110,8 @@ class RuleForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run
             self.fields["options"].help_text = self._known_options()
             typed = self.data.get("options") or json.dumps(self.initial.get("options"), indent=2)
             self.fields["options"].widget.attrs["rows"] = max(6, min(typed.count("\n") + 2, 30))
-        for name in ("debounce_seconds", "waits_at_most"):
+        clock_form.fill(self)
+        for name in ("debounce_seconds", "waits_at_most", *clock_form.OPTIONAL):
             if name in self.fields:
                 self.fields[name].required = False
         awaited = self.fields.get("waits_for")
@@ -125,6 +150,7 @@ class RuleForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run
         if cleaned.get("backfill_max_age_days") is not None and not cleaned.get("acts_on_backfill"):
             told = "An age says nothing while the rule does not act on what a backfill finds."
             self.add_error("backfill_max_age_days", told)
+        clock_form.check(self, cleaned)
         if not {"connection", "action", "options"} <= cleaned.keys():
             return cleaned
         provider = get_provider(cleaned["connection"].provider)
@@ -154,6 +180,13 @@ class RuleAdmin(OperatedAdmin):
     fieldsets = (
         (None, {"fields": ("name", "enabled", "position")}),
         ("When", {"fields": ("kinds", "conditions")}),
+        (
+            "Before a start or after an end",
+            {
+                "fields": ("offset", "offset_unit", "late_policy", "late_rule", "grace_minutes"),
+                "description": "For the kinds starting and ended alone.",
+            },
+        ),
         ("Then", {"fields": ("connection", "action", "options")}),
         ("Waiting", {"fields": ("debounce_seconds", "waits_for", "waits_at_most")}),
         ("Backfills", {"fields": ("acts_on_backfill", "backfill_max_age_days")}),
@@ -233,7 +266,14 @@ class RuleAdmin(OperatedAdmin):
     def on(self, rule: Rule) -> str:
         """Show the kinds of event it acts on."""
         labels = dict(BookingEvent.Kind.choices)
-        return ", ".join(str(labels.get(kind, kind)) for kind in rule.kinds)
+        happening = [kind for kind in rule.kinds if kind not in ANCHORS]
+        told = [*(str(labels.get(kind, kind)) for kind in happening), *clock.in_words(rule)]
+        return ", ".join(told) or "nothing, unless another rule names it"
+
+    @display(description="how long before or after")
+    def offset(self, rule: Rule) -> str:
+        """Say when it acts, to who may only look."""
+        return ", ".join(clock.in_words(rule)) or "-"
 
     @display(description="on a backfill")
     def on_backfill(self, rule: Rule) -> str:
