@@ -187,6 +187,7 @@ class Booking(SourceObject):
         indexes: ClassVar = [
             models.Index(fields=["-start_at", "-id"], name="booking_by_start"),
             models.Index(fields=["status", "-start_at"], name="booking_by_status_start"),
+            models.Index(fields=["status", "end_at"], name="booking_by_status_end"),
             models.Index(fields=["event_type", "-start_at"], name="booking_by_type_start"),
             models.Index(fields=["account", "start_at"], name="booking_by_account_start"),
             models.Index(

@@ -18,6 +18,7 @@ from django.urls import reverse
 
 from bookings.meeting import Meeting, load_meetings
 from integrations import accounts, allowance, endings, outbox, profiles, reviews
+from integrations import clock as clocks
 from integrations.connectors.base import (
     Applied,
     Choice,
@@ -97,7 +98,7 @@ def preview(delivery: Delivery, *, clock: Clock) -> Preview:
     except ConfigurationError as error:
         attempt.outcome = error
     else:
-        _decide(connector, [attempt])
+        _decide(connector, [attempt], now=clock())
         if attempt.job:
             nothing = replace(attempt.job, remember=lambda _: None, forget=lambda _type, _key: None)
             attempt.job = nothing
@@ -166,7 +167,7 @@ def _carry_out(claims: Sequence[Claim], *, clock: Clock, wake: Wake) -> list[Del
     except ConfigurationError as error:
         _end_all(attempts, error)
     else:
-        _decide(connector, attempts)
+        _decide(connector, attempts, now=clock())
         _send(connector, [attempt for attempt in attempts if attempt.job])
         allowance.note(connection, connector.usage, now=clock())
     states = _settle(attempts, connection, clock=clock)
@@ -180,7 +181,7 @@ def _end_all(attempts: Sequence[_Attempt], outcome: Outcome) -> None:
         attempt.outcome = outcome
 
 
-def _decide(connector: Connector, attempts: Sequence[_Attempt]) -> None:
+def _decide(connector: Connector, attempts: Sequence[_Attempt], *, now: datetime) -> None:
     """Give each attempt its job, or the reason why there is none."""
     chains = {attempt.claim.delivery.chain_id for attempt in attempts}
     meetings = load_meetings(chains)
@@ -188,7 +189,9 @@ def _decide(connector: Connector, attempts: Sequence[_Attempt]) -> None:
     links = (
         _links_by_chain(connector.account.connection_id, chains) if connector.shows_links else {}
     )
-    choices = reviews.choices(connector.account.connection_id, [a.claim.delivery for a in attempts])
+    deliveries = [attempt.claim.delivery for attempt in attempts]
+    choices = reviews.choices(connector.account.connection_id, deliveries)
+    outdated = clocks.outdated(deliveries, meetings, now=now)
     for attempt in attempts:
         delivery = attempt.claim.delivery
         meeting = meetings.get(delivery.chain_id)
@@ -198,6 +201,8 @@ def _decide(connector: Connector, attempts: Sequence[_Attempt]) -> None:
             attempt.outcome = Skip(
                 reason="The invitee's data was erased: nothing is sent any more."
             )
+        elif why := outdated.get(delivery.pk):
+            attempt.outcome = Skip(reason=why)
         else:
             task = _task(
                 attempt.claim, meeting, records.get(delivery.chain_id, []),

@@ -21,24 +21,34 @@ logger = logging.getLogger(__name__)
 _SAID = ("action", "options", "connection_id")
 
 
-def plan(events: Iterable[BookingEvent], *, now: datetime) -> set[int]:
+def plan(
+    events: Iterable[BookingEvent],
+    *,
+    now: datetime,
+    only: Rule | None = None,
+    by: Rule | None = None,
+) -> set[int]:
     """Queue the deliveries of these events, in the caller's transaction; return the connections to wake.
 
     The rules are asked in their order, and what those that did not act say is kept (`EventPlan`).
+    `only` is asked alone, for what the clock brought for it; where it acts, `by` carries that out in its place.
     An event without a chain (a routing form submission) is kept and shown; no connector carries one yet.
     """
     carried = [event for event in events if event.chain_id is not None]
     if not carried:
         return set()
-    kinds = {event.kind for event in carried}
-    rules = Rule.objects.filter(enabled=True).select_related("connection")
-    asking = [rule for rule in rules if not kinds.isdisjoint(rule.kinds)]
+    asking = [only] if only else _asking({event.kind for event in carried})
     decisions = deciding.decide(carried, asking, now=now)
-    planned = [(decision.event, rule) for decision in decisions for rule in decision.acting]
+    planned = [(decision.event, by or rule) for decision in decisions for rule in decision.acting]
     freed = outbox.add(planned, now=now) if planned else set()
     deciding.keep(decisions)
     logger.info("Planned: events=%s deliveries=%s", len(carried), len(planned))
     return {rule.connection_id for _, rule in planned} | freed
+
+
+def _asking(kinds: set[str]) -> list[Rule]:
+    rules = Rule.objects.filter(enabled=True).select_related("connection")
+    return [rule for rule in rules if not kinds.isdisjoint(rule.kinds)]
 
 
 @transaction.atomic

@@ -15,6 +15,7 @@ from integrations import (
     backfill,
     breaker,
     bulk,
+    clock,
     drift,
     erasure,
     health,
@@ -49,6 +50,11 @@ def nudge_connection(connection_id: int) -> bool:
 def nudge_refetch() -> bool:
     """Wake a worker for the bookings that are due to be read again."""
     return nudge("refetch", drain_refetch)
+
+
+def nudge_clock() -> bool:
+    """Wake a worker for the rules that act so long before or after a meeting."""
+    return nudge("clock", drain_clock)
 
 
 def nudge_interactions() -> bool:
@@ -114,6 +120,8 @@ def drain_inbox() -> int:
         nudge_connection(connection_id)
     if drained.more:
         nudge_inbox()
+    if drained.processed and clock.has_rules():  # what was booked late is not to wait for the sweep
+        nudge_clock()
     return drained.processed
 
 
@@ -138,6 +146,18 @@ def drain_refetch() -> None:
     answer("refetch")
     for connection_id in refetch.drain(until=_deadline(), clock=timezone.now):
         nudge_connection(connection_id)
+
+
+@shared_task
+def drain_clock() -> int:
+    """Decide the moments that have come before and after meetings; return how many."""
+    answer("clock")
+    drained = clock.drain(until=_deadline(), clock=timezone.now)
+    for connection_id in drained.connections:
+        nudge_connection(connection_id)
+    if drained.more:
+        nudge_clock()
+    return drained.decided
 
 
 @shared_task
@@ -209,6 +229,8 @@ def sweep() -> None:
         nudge_inbox()
     if refetch.has_due(now=now):
         nudge_refetch()
+    if clock.has_rules():
+        nudge_clock()
     if interactions.has_due(now=now):
         nudge_interactions()
     if erasure.has_waiting():

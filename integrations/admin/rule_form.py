@@ -6,10 +6,15 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
-from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminSelectWidget
+from unfold.widgets import (
+    UnfoldAdminCheckboxSelectMultipleWidget,
+    UnfoldAdminIntegerFieldWidget,
+    UnfoldAdminSelectWidget,
+)
 
 from bookings.models import BookingEvent
 from integrations import conditions
+from integrations.admin import clock_form
 from integrations.admin.fields import ReadableJSONField
 from integrations.admin.providers import Provider, action_choices, get_provider
 from integrations.admin.typed_form import Shape, TypedForm, truth_field, typed_form
@@ -26,8 +31,19 @@ class RuleForm(TypedForm):
         label="What has to happen",
         choices=BookingEvent.Kind.choices,
         widget=UnfoldAdminCheckboxSelectMultipleWidget,
-        help_text="The rule acts whenever one of these happens to a booking.",
+        required=False,
+        help_text=(
+            "The rule acts whenever one of these happens to a booking. None: it acts only where another rule names it for "
+            "meetings that are booked late."
+        ),
     )
+    offset = forms.IntegerField(
+        required=False, min_value=0, widget=UnfoldAdminIntegerFieldWidget, label="How long before or after",
+        help_text="For starting: before the start. For ended: after the end. In time that passes, also where clocks are changed.",
+    )  # fmt: skip
+    offset_unit = forms.TypedChoiceField(
+        required=False, choices=clock_form.UNITS, coerce=int, initial=60, widget=UnfoldAdminSelectWidget, label="Unit",
+    )  # fmt: skip
     action = forms.ChoiceField(
         choices=action_choices,
         widget=UnfoldAdminSelectWidget,
@@ -45,8 +61,11 @@ class RuleForm(TypedForm):
 
     class Meta:
         model = Rule
-        fields = ("name", "enabled", "kinds", "conditions", "connection", "action", "options", "position", "debounce_seconds", "waits_for", "waits_at_most", "acts_on_backfill", "backfill_max_age_days")  # fmt: skip
+        fields = ("name", "enabled", "kinds", "conditions", "connection", "action", "options", "position", "debounce_seconds", "waits_for", "waits_at_most", "acts_on_backfill", "backfill_max_age_days", "late_policy", "late_rule", "grace_minutes")  # fmt: skip
         labels = {
+            "late_policy": "If booked later than that",
+            "late_rule": "The other rule",
+            "grace_minutes": "Minutes that may pass",
             "position": "Place in the list",
             "debounce_seconds": "Seconds for further changes",
             "waits_for": "After the rule",
@@ -55,6 +74,15 @@ class RuleForm(TypedForm):
             "backfill_max_age_days": "Up to an age of",
         }
         help_texts = {
+            "late_policy": "What to do about a meeting that is booked, or moved, when the moment has passed already.",
+            "late_rule": (
+                "Its connection, action and options are used; whether to act, the conditions of this rule say. It needs no kinds "
+                "of its own, and has to be on."
+            ),
+            "grace_minutes": (
+                "After the moment, if nobody looked at the clock (a stopped computer) or the destination was down. What is later "
+                "than that is left, and says so. 1440 (a day) at most."
+            ),
             "debounce_seconds": (
                 "0: an event is sent at once. 60: it waits a minute, and what happens to the same meeting in that minute "
                 "becomes one message instead of several. An hour (3600) at most. What a backfill finds does not wait."
@@ -77,7 +105,8 @@ class RuleForm(TypedForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        for name in ("debounce_seconds", "waits_at_most"):
+        clock_form.fill(self)
+        for name in ("debounce_seconds", "waits_at_most", *clock_form.OPTIONAL):
             if name in self.fields:
                 self.fields[name].required = False
         awaited = self.fields.get("waits_for")
@@ -106,6 +135,7 @@ class RuleForm(TypedForm):
         if cleaned.get("backfill_max_age_days") is not None and not cleaned.get("acts_on_backfill"):
             told = "An age says nothing while the rule does not act on what a backfill finds."
             self.add_error("backfill_max_age_days", told)
+        clock_form.check(self, cleaned)
         if {"connection", "action"} <= cleaned.keys():
             self._check_action(get_provider(cleaned["connection"].provider), cleaned["action"])
         return cleaned

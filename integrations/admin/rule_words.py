@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from django.conf import settings
 
 from bookings.models import BookingEvent
+from integrations import clock
 from integrations.connectors.base import connector_class
 from integrations.models import Rule
 
@@ -15,26 +16,25 @@ _HAPPENS = {
     Kind.BOOKED: "made", Kind.RESCHEDULED: "moved", Kind.CANCELED: "canceled", Kind.UPDATED: "changed otherwise",
     Kind.NO_SHOW: "marked as a no-show", Kind.NO_SHOW_REMOVED: "no longer marked as a no-show",
 }  # fmt: skip
-_SUBMITTED = "a routing form is submitted"
 
 
 def in_a_sentence(rule: Rule) -> str:
     """Say when a rule does what: "When a booking is made or moved, post a card to #sales in Slack."."""
-    return f"{_when(rule.kinds)}, {_what(rule)}."
+    return f"{_when(rule)}, {_what(rule)}."
 
 
-def _when(kinds: Sequence[str]) -> str:
-    happens = [words for kind, words in _HAPPENS.items() if kind in kinds]
+def _when(rule: Rule) -> str:
+    happens = [words for kind, words in _HAPPENS.items() if kind in rule.kinds]
     parts = []
     if len(happens) == len(_HAPPENS):
-        parts.append("anything happens to a booking")
+        parts.append("when anything happens to a booking")
     elif happens:
-        parts.append(f"a booking is {_or(happens)}")
-    if Kind.ROUTING_FORM_SUBMITTED in kinds:
-        parts.append(_SUBMITTED)
-    return (
-        f"When {' or '.join(parts)}" if parts else "Never, for nothing is chosen that has to happen"
-    )
+        parts.append(f"when a booking is {_or(happens)}")
+    if Kind.ROUTING_FORM_SUBMITTED in rule.kinds:
+        parts.append("when a routing form is submitted")
+    parts += clock.in_words(rule)
+    said = " or ".join(parts) or "only where another rule names it"
+    return f"{said[:1].upper()}{said[1:]}"
 
 
 def _what(rule: Rule) -> str:

@@ -15,7 +15,7 @@ from django.utils.html import format_html
 from django.views.decorators.http import require_POST
 
 from bookings.browsing import display
-from integrations import rules, tasks
+from integrations import clock, rules, tasks
 from integrations.admin import recipes
 from integrations.admin.cards import choose
 from integrations.admin.operations import OperatedAdmin, Operation
@@ -59,6 +59,13 @@ class RuleAdmin(OperatedAdmin):
         return [
             (None, {"fields": ("name", "enabled", "position")}),
             ("When", {"fields": ("kinds", "conditions")}),
+            (
+                "Before a start or after an end",
+                {
+                    "fields": ("offset", "offset_unit", "late_policy", "late_rule", "grace_minutes"),
+                    "description": "For the kinds starting and ended alone.",
+                },
+            ),
             ("Then", {"fields": ("connection", "action")}),
             *((title, {"fields": names}) for title, names in options if may_change),
             *((("Options", {"fields": ("options_told",)}),) if not may_change else ()),
@@ -190,6 +197,11 @@ class RuleAdmin(OperatedAdmin):
         return told_settings(
             options_shape(rule.connection.provider, rule.action).model, rule.options
         )
+
+    @display(description="how long before or after")
+    def offset(self, rule: Rule) -> str:
+        """Say when it acts, to who may only look."""
+        return ", ".join(clock.in_words(rule)) or "-"
 
     @display(description="on a backfill")
     def on_backfill(self, rule: Rule) -> str:

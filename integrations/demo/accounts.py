@@ -24,6 +24,7 @@ from integrations.models import (
     NotificationChannel,
     Rule,
 )
+from integrations.models.rule import ANCHORS
 from integrations.sandbox.config import SandboxConfig
 from integrations.sandbox.control_client import SandboxControl
 
@@ -44,7 +45,11 @@ _WISH = 'Asked for: {{ event_type.name }}. Campaign: {{ utm.campaign|default:"no
 #: The number of the list "After a demo" in the sandbox's Brevo.
 _LIST = 2
 _TOLD_TO_HOSTS = ["booked", "rescheduled", "canceled"]
-_CARRIED = [kind for kind in BookingEvent.Kind if kind != BookingEvent.Kind.ROUTING_FORM_SUBMITTED]
+_CARRIED = [
+    kind
+    for kind in BookingEvent.Kind
+    if kind not in {BookingEvent.Kind.ROUTING_FORM_SUBMITTED, *ANCHORS}
+]
 
 
 def make_staff_user() -> str:

@@ -33,7 +33,10 @@ class ClockEntry(models.Model):
         FIRED = "fired", "fired"
         SKIPPED = "skipped", "skipped"
 
-    rule = models.ForeignKey(Rule, on_delete=models.CASCADE, related_name="clock_entries")
+    #: Emptied rather than deleted with the rule: the admin's page would list and load every one of them.
+    rule = models.ForeignKey(
+        Rule, null=True, on_delete=models.SET_NULL, related_name="clock_entries"
+    )
     chain = models.ForeignKey(
         "bookings.Invitee", on_delete=models.CASCADE, related_name="clock_entries"
     )
@@ -62,4 +65,4 @@ class ClockEntry(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.kind} of {self.chain_id} for {self.rule}"
+        return f"{self.kind} of {self.chain_id} for {self.rule or 'a deleted rule'}"

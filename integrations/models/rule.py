@@ -6,6 +6,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 
 from integrations.models.connection import Connection
 
@@ -15,6 +16,11 @@ LONGEST_HOLD = 3600
 WAITS_AT_MOST = 120
 #: How many rules may wait for each other in a row.
 MOST_WAITS = 10
+#: The kinds of event that the clock brings, and the column of a booking that each is counted from.
+ANCHORS = {"starting": "start_at", "ended": "end_at"}
+#: The furthest that the clock looks ahead, and the longest after its moment that it still acts, minutes.
+LONGEST_OFFSET = 60 * 24 * 30
+LONGEST_GRACE = 60 * 24
 
 
 class Rule(models.Model):
@@ -46,7 +52,9 @@ class Rule(models.Model):
         help_text="Rules further down do not act on an event that this one acts on.",
     )
     offset_minutes = models.PositiveIntegerField(
-        default=0, help_text="Minutes before the start, or after the end, for kinds of the clock."
+        default=0,
+        validators=[MaxValueValidator(LONGEST_OFFSET)],
+        help_text="Minutes before the start, or after the end, for kinds of the clock.",
     )
     late_policy = models.CharField(max_length=8, choices=LatePolicy, default=LatePolicy.SEND)
     late_rule = models.ForeignKey(
@@ -55,6 +63,7 @@ class Rule(models.Model):
     )  # fmt: skip
     grace_minutes = models.PositiveIntegerField(
         default=60,
+        validators=[MaxValueValidator(LONGEST_GRACE)],
         help_text="Minutes after its moment that something of the clock is still sent; later it is left, and says so.",
     )
     clock_since = models.DateTimeField(
@@ -119,13 +128,35 @@ class Rule(models.Model):
         return self.name
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Save, unless the rule would wait for itself in the end.
+        """Save, unless the rule would wait for itself in the end; a rule that the clock is new to begins with now.
 
         Raises:
             ValidationError: it would, by way of the rules that are named.
         """
         self.check_waits()
+        if self._begins_anew():
+            self.clock_since = timezone.now()
+            if (names := kwargs.get("update_fields")) is not None:
+                kwargs["update_fields"] = {*names, "clock_since"}
         super().save(*args, **kwargs)
+
+    @property
+    def clock_kinds(self) -> list[str]:
+        """Return those of its kinds that the clock brings."""
+        return [kind for kind in ANCHORS if kind in self.kinds]
+
+    def _begins_anew(self) -> bool:
+        """Tell whether the rule asks the clock for something that it did not ask for before, or was off."""
+        if not (self.enabled and self.clock_kinds):
+            return False
+        before = Rule.objects.filter(pk=self.pk).first() if self.pk else None
+        if before is None:
+            return self.clock_since is None
+        return (
+            not before.enabled
+            or before.clock_kinds != self.clock_kinds
+            or before.offset_minutes != self.offset_minutes
+        )
 
     def clean(self) -> None:
         """Say in a form, too, that rules cannot wait for each other in a circle."""

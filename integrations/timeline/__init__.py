@@ -4,10 +4,16 @@ Reads only, in a number of queries that does not grow with the story, and no mor
 unit is the reschedule chain: a booking's page tells what happened in the chain's other bookings too.
 """
 
+from datetime import datetime
+
+from django.utils import timezone
+
 from bookings.models import Booking
+from integrations.timeline.by_clock import clock_lines
 from integrations.timeline.entries import (
     ORDER,
     Change,
+    ClockLine,
     DeliveryEntry,
     Entry,
     EventEntry,
@@ -28,6 +34,7 @@ __all__ = [
     "MOST",
     "TOLD",
     "Change",
+    "ClockLine",
     "DeliveryEntry",
     "Entry",
     "EventEntry",
@@ -48,8 +55,8 @@ MOST = 200
 TOLD = 30
 
 
-def timeline(booking: Booking) -> list[Entry]:
-    """Return what happened to the booking's chains, oldest first: the newest `MOST` entries of each kind."""
+def timeline(booking: Booking, *, now: datetime | None = None) -> list[Entry]:
+    """Return what happened to the booking's chains and what the clock is to bring, oldest first: the newest `MOST` of each kind."""
     members = members_of(booking)
     chains, bookings = chain_ids(members), whole_bookings(booking, members)
     events = list(event_entries(members, most=MOST, told=TOLD))
@@ -64,5 +71,6 @@ def timeline(booking: Booking) -> list[Entry]:
     entries: list[Entry] = [
         *webhooks, *events, *operators, *press_entries(chains, most=MOST),
         *waiting_entries(booking, members),
+        *clock_lines(members, now=now or timezone.now(), most=MOST),
     ]  # fmt: skip
     return sorted(entries, key=lambda entry: (entry.at, ORDER[type(entry)]))

@@ -80,6 +80,12 @@ class EventEntry:
         return self.event.cause_id if self.event.cause == BookingEvent.Cause.BACKFILL else None
 
     @property
+    def clock_reason(self) -> str:
+        """Return why a rule of the clock acted otherwise than at its moment, if it did."""
+        entry = getattr(self.event, "clock_entry", None)
+        return entry.reason if entry else ""
+
+    @property
     def why_nothing(self) -> str:
         """Return why nothing was sent at all, in a sentence; nothing where something was."""
         if self.deliveries:
@@ -91,6 +97,17 @@ class EventEntry:
         if all(left.is_new for left in self.withheld):
             return "Nothing was sent: no rule existed at the time."
         return "Nothing was sent: no rule acted on it."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClockLine:
+    """Say when a rule will act on the meeting, or, with a `reason`, why it did not at its moment."""
+
+    template: ClassVar[str] = "admin/calsync/entry_clock.html"
+    at: datetime
+    rule: str
+    kind: str
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +148,9 @@ class PressEntry:
         return self.press.action.replace("_", " ")
 
 
-Entry = WebhookEntry | EventEntry | WaitingEntry | OperatorEntry | PressEntry
+Entry = WebhookEntry | EventEntry | WaitingEntry | OperatorEntry | PressEntry | ClockLine
 
 #: What comes first of what happened at the same moment.
-ORDER = {WebhookEntry: 0, PressEntry: 1, OperatorEntry: 2, EventEntry: 3, WaitingEntry: 4}
+ORDER = {
+    WebhookEntry: 0, PressEntry: 1, OperatorEntry: 2, EventEntry: 3, WaitingEntry: 4, ClockLine: 5,
+}  # fmt: skip

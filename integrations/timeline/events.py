@@ -64,7 +64,9 @@ def _events(members: Collection[Invitee], chains: set[int]) -> QuerySet[BookingE
         BookingEvent.objects.filter(
             Q(chain_id__in=chains) | Q(routing_submission_id__in=list(submissions))
         )
-        .select_related("booking__event_type", "invitee", "routing_submission", "plan")
+        .select_related(
+            "booking__event_type", "invitee", "routing_submission", "plan", "clock_entry"
+        )
         .defer("booking__raw", "booking__event_type__raw", "invitee__raw")
         .prefetch_related(Prefetch("deliveries", deliveries))
     )

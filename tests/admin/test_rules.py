@@ -3,14 +3,17 @@
 import pytest
 import redis
 from django.contrib.admin.models import LogEntry
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from integrations.models import Delivery, Rule
+from integrations.models import ClockEntry, Delivery, Rule
 from tests.factories import (
     NOW,
     BookingEventFactory,
     ConnectionFactory,
     DeliveryFactory,
+    InviteeFactory,
     RuleFactory,
 )
 
@@ -162,3 +165,69 @@ def test_conditions_are_checked_with_their_places_and_saved(operator, paused):
     assert "and &gt; 1st &gt; fact: There is no fact" in response.content.decode()
     paused.refresh_from_db()
     assert paused.conditions["and"][1] == {"not": {"fact": "changed", "op": "is empty"}}
+
+
+def test_a_reminder_is_made_in_the_form_and_said_in_words(operator, paused):
+    other = RuleFactory.create(name="Tell the host", kinds=[])
+    given = {
+        "kinds": ["starting"], "offset": "24", "offset_unit": "60", "late_policy": "other", "late_rule": other.pk,
+        "grace_minutes": "30",
+    }  # fmt: skip
+
+    operator.post(page(paused), form(paused, **given))
+
+    paused.refresh_from_db()
+    assert (paused.kinds, paused.offset_minutes, paused.late_rule) == (["starting"], 1440, other)
+    assert paused.clock_since is not None
+    html = operator.get(reverse(LIST)).content.decode()
+    assert "24 hours before the start" in html
+    assert "nothing, unless another rule names it" in html
+    shown = operator.get(page(paused)).context["adminform"].form
+    assert (shown["offset"].value(), shown["offset_unit"].value()) == (1, 1440)
+
+
+@pytest.mark.parametrize(
+    ("given", "field", "told"),
+    [
+        ({"kinds": ["starting"]}, "offset", "Say how long before the start: 24 hours, say."),
+        ({"offset": "1"}, "offset", "It says nothing without the kind starting or ended: choose one, or leave it empty."),
+        ({"kinds": ["ended"], "offset": "31", "offset_unit": "1440"}, "offset", "30 days at most."),
+        ({"kinds": ["ended"], "late_policy": "other"}, "late_rule", "Choose the rule that acts instead."),
+        ({"kinds": ["ended"], "grace_minutes": "1441"}, "grace_minutes", "Ensure this value is less than or equal to 1440."),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_the_clock_is_refused_in_words(operator, paused, given, field, told):
+    response = operator.post(page(paused), form(paused, **given))
+
+    assert response.context["adminform"].form.errors[field] == [told]
+
+
+def test_a_rule_without_kinds_is_saved_and_who_may_only_look_sees_when_a_rule_acts(
+    operator, viewer, paused
+):
+    operator.post(page(paused), form(paused, kinds=[]))
+
+    paused.refresh_from_db()
+    assert paused.kinds == []
+    Rule.objects.update(kinds=["starting"], offset_minutes=90)
+    assert "90 minutes before the start" in viewer.get(page(paused)).content.decode()
+
+
+def test_the_page_that_deletes_a_rule_reads_none_of_what_the_clock_decided(operator, paused):
+    address = reverse("admin:integrations_rule_delete", args=[paused.pk])
+    counts = []
+    for number in (1, 20):
+        for _ in range(number):
+            chain = InviteeFactory.create()
+            ClockEntry.objects.create(
+                rule=paused, chain=chain, kind="ended", anchor_at=NOW, due_at=NOW, created_at=NOW,
+                state="skipped", reason="the invitee did not come",
+            )  # fmt: skip
+        with CaptureQueriesContext(connection) as captured:
+            html = operator.get(address).content.decode()
+        assert "ended of" not in html
+        counts.append(len(captured))
+
+    assert counts[0] == counts[1]
+    operator.post(address, {"post": "yes"})
+    assert ClockEntry.objects.filter(rule=None).count() == 21

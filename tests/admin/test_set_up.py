@@ -183,7 +183,7 @@ def test_the_page_takes_as_many_queries_for_many_rules_as_for_one(operator):
         ("email", "send_invite", {"to": 7}, ["booked"], "When a booking is made, send calendar invitations to nobody, and keep them true."),
         ("rest", "call", {"object": "note", "each": "event"}, ["booked", "rescheduled", "canceled", "no_show", "no_show_removed", "updated"], "When anything happens to a booking, make a new note by a REST interface."),
         ("webhook", "send_event", {}, ["routing_form_submitted"], "When a routing form is submitted, send every event as a signed message."),
-        ("gone", "fly", {}, [], "Never, for nothing is chosen that has to happen, do what is not installed: fly."),
+        ("gone", "fly", {}, [], "Only where another rule names it, do what is not installed: fly."),
     ],
 )  # fmt: skip
 def test_a_rule_is_told_in_a_sentence(operator, provider, action, options, kinds, told):

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -101,6 +102,7 @@ def test_an_answer_that_is_no_address_is_not_written_to(to_email, answer, reason
     [
         ("booked", canceled(make_meeting()), "The meeting was canceled meanwhile."),
         ("rescheduled", canceled(make_meeting()), "The meeting was canceled meanwhile."),
+        ("starting", canceled(make_meeting()), "The meeting was canceled meanwhile."),
         ("canceled", make_meeting(), "The meeting takes place after all."),
         ("no_show", make_meeting(), "The no-show was taken back meanwhile."),
         ("no_show_removed", make_meeting(is_no_show=True), "The invitee is marked as a no-show again."),
@@ -420,3 +422,24 @@ def test_a_meeting_is_planned_the_same_whatever_else_is_remembered(to_email):
 
     assert isinstance(decision, Send)
     assert decision == to_email.plan(replace(make_meeting(), tracking={"utm_source": "newsletter"}))
+
+
+@pytest.mark.parametrize(
+    ("start", "when"),
+    [
+        (datetime(2027, 3, 28, 8, 0, tzinfo=UTC), "Sunday, 28 March 2027, 10:00 to 10:30 (Europe/Berlin)"),
+        (datetime(2026, 10, 25, 8, 0, tzinfo=UTC), "Sunday, 25 October 2026, 09:00 to 09:30 (Europe/Berlin)"),
+    ],
+)  # fmt: skip
+def test_a_reminder_names_the_hour_the_zone_and_the_questionnaire(to_email, start, when):
+    to_email.options = {
+        "template": "reminder", "to": ["invitee"], "questionnaire_url": "https://forms.example/1",
+    }  # fmt: skip
+
+    to_email.deliver(make_meeting(start_at=start, end_at=start + timedelta(minutes=30)), kind="starting")  # fmt: skip
+
+    (mail,) = mails(to_email)
+    assert mail["subject"] == "Reminder: Product demo with Hannah Host"
+    assert when in mail["text"]
+    assert "Please answer a few questions before: https://forms.example/1" in mail["text"]
+    assert '<a href="https://forms.example/1">' in mail["html"]

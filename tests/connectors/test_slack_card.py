@@ -166,6 +166,8 @@ def test_the_card_depends_on_the_state_alone():
         ("canceled", {}, "Canceled by Ida Invitee: Ill"),
         ("no_show", {}, "The invitee did not come."),
         ("no_show_removed", {}, "The no-show was taken back."),
+        ("starting", {}, "Reminder: starts Tue, 01 Dec 2026 09:00 UTC"),
+        ("ended", {}, "The meeting is over."),
         ("updated", {"hosts": [["Adam", "a@b.example"], ["B"]]}, "Host: Hannah Host (before: Adam, a\u2217\u2217\u2217@b.example)"),
         ("updated", {"hosts": [[], ["B"]]}, "Host: Hannah Host"),
         ("updated", {"join_url": ["", "x"]}, "There is a new place or join link"),

@@ -32,6 +32,8 @@ CHANGES: dict[str, dict[str, Any]] = {
     "canceled": {"status": ["active", "canceled"]},
     "no_show": {"no_show": [False, True]},
     "no_show_removed": {"no_show": [True, False]},
+    "starting": {},
+    "ended": {},
     "updated": {
         "join_url": ["", "https://zoom.example/j/123"], "email": ["old@customer.example", "ida@customer.example"],
         "guests": [[], ["gus@customer.example"]], "hosts": [["https://a.example/1"], []],

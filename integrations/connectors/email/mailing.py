@@ -194,7 +194,7 @@ def _unfit(task: Task) -> str:
     """Return why what happened is no longer so: nobody is told of a meeting that was canceled since."""
     meeting = task.meeting
     match task.kind:
-        case "booked" | "rescheduled" | "updated" if meeting.is_canceled:
+        case "booked" | "rescheduled" | "updated" | "starting" | "ended" if meeting.is_canceled:
             return "The meeting was canceled meanwhile."
         case "canceled" if not meeting.is_canceled:
             return "The meeting takes place after all."

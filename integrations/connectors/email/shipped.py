@@ -87,6 +87,12 @@ def _templates() -> tuple[MailTemplate, ...]:
             html=f"<h1>Before we meet</h1><p>{_GREETING} please answer a few questions, so that we are prepared.</p>{_FACTS}{{% if options.questionnaire_url %}}<p><a class=\"button\" href=\"{{{{ options.questionnaire_url }}}}\">Open the questionnaire</a></p>{{% endif %}}",
         ),
         _made(
+            "reminder", "Reminder before the meeting",
+            subject="Reminder: {{ event_type.name }} with {{ host.name|default:\"us\" }}",
+            text=f"{_GREETING}\n\nthis is a reminder of your meeting:\n\n{{{{ event_type.name }}}}\n{_WHEN}\n{_PLACE}\n{{% if options.questionnaire_url %}}\nPlease answer a few questions before: {{{{ options.questionnaire_url }}}}\n{{% endif %}}\n{_CHANGE}\n",
+            html=f"<h1>See you soon</h1><p>{_GREETING} this is a reminder of <strong>{{{{ event_type.name }}}}</strong>.</p>{_FACTS}{_JOIN}{{% if options.questionnaire_url %}}<p>Please answer a few questions before: <a href=\"{{{{ options.questionnaire_url }}}}\">open the questionnaire</a>.</p>{{% endif %}}{_CHANGE_HTML}",
+        ),
+        _made(
             "hiring_manager", "For the hiring manager",
             subject="{{ booking.status|capfirst }}: {{ invitee.name|default:invitee.email }}, {{ event_type.name }}",
             text=f"{{{{ event_type.name }}}} with a candidate: {{{{ booking.status }}}}.\n\n{_ABOUT_INVITEE_TEXT}\nIn Calsync: {{{{ booking.url }}}}\n",

@@ -35,6 +35,10 @@ def _lines(task: Task, options: SlackOptions) -> Iterator[Line]:
         yield _words("The invitee did not come.")
     elif task.kind == "no_show_removed":
         yield _words("The no-show was taken back.")
+    elif task.kind == "starting":
+        yield _starting(task)
+    elif task.kind == "ended":
+        yield _words("The meeting is over.")
     elif task.kind == "updated":
         yield from _updated(task, options)
 
@@ -64,6 +68,11 @@ def _moved(task: Task) -> Line:
     before, after = _start_times(task)
     old = f"from ~{date_token(before)}~ " if before else ""
     return f"Rescheduled to {in_utc(after)}", marked(f"Rescheduled {old}to {date_token(after)}")
+
+
+def _starting(task: Task) -> Line:
+    start = task.meeting.start_at
+    return f"Reminder: starts {in_utc(start)}", marked(f"Reminder: starts {date_token(start)}")
 
 
 def _start_times(task: Task) -> tuple[datetime | None, datetime]:
