@@ -1,5 +1,6 @@
 """Celery's doors: a few lines each. A task carries at most an id; what is due stands in the rows."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from queue import Empty, SimpleQueue
@@ -216,6 +217,18 @@ def drain_bulk() -> None:
         nudge_bulk()
 
 
+#: What the sweep asks of each station that keeps one queue, and whom it then wakes.
+_QUEUES: tuple[tuple[Callable[[datetime], bool], Callable[[], bool]], ...] = (
+    (lambda _: inbox.has_received(), nudge_inbox),
+    (lambda now: refetch.has_due(now=now), nudge_refetch),
+    (lambda _: clock.has_rules(), nudge_clock),
+    (lambda now: interactions.has_due(now=now), nudge_interactions),
+    (lambda _: erasure.has_waiting(), nudge_erasure),
+    (lambda now: bulk.has_due(now=now), nudge_bulk),
+    (lambda now: notifications.has_due(now=now), nudge_notifications),
+)
+
+
 @shared_task
 def sweep() -> None:
     """Find what no nudge announced: received webhooks, due deliveries and refetches, leases of dead workers."""
@@ -223,28 +236,17 @@ def sweep() -> None:
     health.swept(now=now)
     outbox.release_expired(now=now)
     reviews.withdraw_idle()
+    notifications.release_expired(now=now)
+    notifications.plan(now=now)
     for connection_id in outbox.waiting_connections(now=now):
         nudge_connection(connection_id)
-    if inbox.has_received():
-        nudge_inbox()
-    if refetch.has_due(now=now):
-        nudge_refetch()
-    if clock.has_rules():
-        nudge_clock()
-    if interactions.has_due(now=now):
-        nudge_interactions()
-    if erasure.has_waiting():
-        nudge_erasure()
-    if bulk.has_due(now=now):
-        nudge_bulk()
     for connection_id in set(backfill.due(now=now).values_list("connection_id", flat=True)):
         nudge_backfill(connection_id)
     for connection_id in drift.due(now=now).values_list("connection_id", flat=True):
         nudge_drift(connection_id)
-    notifications.release_expired(now=now)
-    notifications.plan(now=now)
-    if notifications.has_due(now=now):
-        nudge_notifications()
+    for has_work, wake in _QUEUES:
+        if has_work(now):
+            wake()
 
 
 @shared_task

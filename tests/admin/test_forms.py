@@ -318,7 +318,6 @@ def test_a_rule_is_added(operator, connection):
             "action",
             "Fake CRM knows other actions: Write it, Add it to a list.",
         ),
-        ({"kinds": []}, "kinds", "This field is required."),
     ],
 )
 def test_a_rule_that_cannot_work_is_explained(operator, connection, given, field, told):

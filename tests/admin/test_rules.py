@@ -181,7 +181,7 @@ def test_a_reminder_is_made_in_the_form_and_said_in_words(operator, paused):
     assert paused.clock_since is not None
     html = operator.get(reverse(LIST)).content.decode()
     assert "24 hours before the start" in html
-    assert "nothing, unless another rule names it" in html
+    assert "Only where another rule names it" in html
     shown = operator.get(page(paused)).context["adminform"].form
     assert (shown["offset"].value(), shown["offset_unit"].value()) == (1, 1440)
 

@@ -103,7 +103,8 @@ def test_a_reschedule_moves_one_event_and_edits_one_card(road, sandbox, order):
     assert not event["Subject"].startswith("Canceled")
     (card,) = cards(sandbox)
     assert "Rescheduled" in str(card["blocks"])
-    assert len(replies(sandbox)) == 1
+    told_at_once = order[0] == 2  # the new half waits for the old one: both events are one write
+    assert len(replies(sandbox)) == (0 if told_at_once else 1)
 
 
 def test_a_cancel_marks_the_event_and_the_card(road, sandbox):
@@ -125,6 +126,7 @@ def test_a_cancel_marks_the_event_and_the_card(road, sandbox):
 def test_a_no_show_and_its_removal_travel(road, sandbox):
     person = invitee()
     road.receive(envelope("invitee.created", person))
+    road.work()
     mark = {"uri": f"{API}/invitee_no_shows/N1", "created_at": "2026-12-01T11:00:00.5Z"}
     road.receive(
         envelope(
