@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from django.conf import settings as project
 from django.contrib.auth.models import Group, User
-from playwright.sync_api import Browser, Page, sync_playwright
+from django.test import Client
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from integrations import roles
 from integrations.demo.accounts import connect_everything
@@ -20,6 +21,8 @@ from integrations.sandbox import SandboxServer
 from integrations.sandbox.control_client import SandboxControl
 from tests.factories import StaffUserFactory
 
+#: Milliseconds for what should be there at once: a machine may be busy.
+PATIENCE = 15_000
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -36,6 +39,7 @@ def browser(chromium_path: str) -> Iterator[Browser]:
     with sync_playwright() as playwright:
         # Playwright runs an event loop in this thread, where Django would refuse to use the database.
         os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+        expect.set_options(timeout=PATIENCE)
         browser = playwright.chromium.launch(executable_path=chromium_path, args=FLAGS)
         yield browser
         browser.close()
@@ -48,7 +52,7 @@ def page(browser: Browser, live_server) -> Iterator[Page]:
         base_url=live_server.url, viewport={"width": 1400, "height": 900}, color_scheme="light"
     )
     page = context.new_page()
-    page.set_default_timeout(15_000)
+    page.set_default_timeout(PATIENCE)
     faults: list[str] = []
     page.on("pageerror", lambda error: faults.append(str(error)))
     yield page
@@ -57,12 +61,26 @@ def page(browser: Browser, live_server) -> Iterator[Page]:
 
 
 @pytest.fixture
-def staff_page(page: Page) -> Page:
-    sign_in(page, StaffUserFactory.create(is_superuser=True))
+def sign_in(page: Page, live_server: Any) -> Callable[[User], None]:
+    """Give the browser somebody's session; `log_in` is the way over the form."""
+
+    def give(user: User) -> None:
+        client = Client()
+        client.force_login(user)
+        name = project.SESSION_COOKIE_NAME
+        cookie = {"name": name, "value": client.cookies[name].value, "url": live_server.url}
+        page.context.add_cookies([cookie])  # type: ignore[list-item]  # a dict of these names
+
+    return give
+
+
+@pytest.fixture
+def staff_page(page: Page, sign_in: Callable[[User], None]) -> Page:
+    sign_in(StaffUserFactory.create(is_superuser=True))
     return page
 
 
-def sign_in(page: Page, user: User) -> None:
+def log_in(page: Page, user: User) -> None:
     """Sign in as a person does."""
     page.goto("/admin/")
     page.get_by_label("Username").fill(user.username)

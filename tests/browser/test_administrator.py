@@ -9,7 +9,7 @@ from integrations import tasks
 from integrations.models import Connection, Rule
 from integrations.roles import ADMINISTRATOR
 from integrations.sandbox.control_client import SandboxControl
-from tests.browser.conftest import person_in, press, sign_in
+from tests.browser.conftest import person_in, press
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -23,9 +23,9 @@ def calendar(connected: SandboxControl) -> SandboxControl:
 
 
 def test_an_administrator_connects_slack_and_bookings_reach_it(
-    page: Page, calendar: SandboxControl, broker_url: str
+    page: Page, sign_in, calendar: SandboxControl, broker_url: str
 ):
-    sign_in(page, person_in(ADMINISTRATOR, "anna"))
+    sign_in(person_in(ADMINISTRATOR, "anna"))
 
     page.goto("/admin/integrations/connection/add/")
     page.get_by_role("link", name="Slack").click()
@@ -56,8 +56,8 @@ def test_an_administrator_connects_slack_and_bookings_reach_it(
     expect(page.get_by_role("row", name="Ann Lee")).to_contain_text("Team chat")
 
 
-def test_an_administrator_lets_a_colleague_in_and_hands_out_a_key(page: Page, live_server):
-    sign_in(page, person_in(ADMINISTRATOR, "anna"))
+def test_an_administrator_lets_a_colleague_in_and_hands_out_a_key(page: Page, sign_in, live_server):
+    sign_in(person_in(ADMINISTRATOR, "anna"))
 
     page.goto("/admin/auth/user/add/")
     page.get_by_label("Username").fill("vic")
@@ -93,9 +93,9 @@ def test_an_administrator_lets_a_colleague_in_and_hands_out_a_key(page: Page, li
     assert status() == 401
 
 
-def test_an_administrator_raises_nobody_above_themselves(page: Page):
+def test_an_administrator_raises_nobody_above_themselves(page: Page, sign_in):
     root = User.objects.create_superuser("root", "root@example.com", "password")
-    sign_in(page, person_in(ADMINISTRATOR, "anna"))
+    sign_in(person_in(ADMINISTRATOR, "anna"))
 
     page.goto(f"/admin/auth/user/{User.objects.get(username='anna').pk}/change/")
     expect(page.locator("input[name=is_superuser]")).to_have_count(0)

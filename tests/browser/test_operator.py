@@ -11,7 +11,7 @@ from integrations.embedded import Child
 from integrations.models import Delivery, Rule
 from integrations.roles import OPERATOR
 from integrations.sandbox.control_client import SandboxControl
-from tests.browser.conftest import person_in, press, sign_in, until
+from tests.browser.conftest import person_in, press, until
 from tests.factories import BookingEventFactory, ConnectionFactory, DeliveryFactory, RuleFactory
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -50,7 +50,7 @@ def open_booking(page: Page, invitee: str) -> None:
 
 
 def test_an_operator_finds_what_broke_has_it_sent_again_and_looks_after_bookings(
-    page: Page, connected: SandboxControl, worker: Child
+    page: Page, sign_in, connected: SandboxControl, worker: Child
 ):
     refused = {"errorCode": "FIELD_CUSTOM_VALIDATION_EXCEPTION", "message": "Meetings need a room.", "fields": ["Location"], "status": 400}  # fmt: skip
     connected.add_fault("salesforce", "salesforce_error", times=0, match={"path_contains": "/sobjects/Event"}, **refused)  # fmt: skip
@@ -60,14 +60,16 @@ def test_an_operator_finds_what_broke_has_it_sent_again_and_looks_after_bookings
     until(lambda: failed.count() == 2, "Salesforce refuses both")
     leave_old_failures()
 
-    sign_in(page, person_in(OPERATOR, "olga"))
+    sign_in(person_in(OPERATOR, "olga"))
+    page.goto("/admin/")
     page.get_by_role("link", name="2 deliveries").click()
     expect(page.get_by_text("Meetings need a room.").first).to_be_visible()
     expect(page.get_by_text("What to do:")).to_be_visible()
     connected.clear_faults()
     page.get_by_role("link", name="Retry all 2").click()
     page.get_by_role("button", name="Retry: 2 deliveries").click()
-    expect(page.get_by_text("2 deliveries: ")).to_be_visible()
+    expect(page.get_by_text("2 deliveries: sent again.")).to_be_visible()
+    expect(page.get_by_text("Nothing of this cause is left")).to_have_count(0)
     until(lambda: not Delivery.objects.filter(connection__provider="salesforce").exclude(state="delivered").exists(), "both are delivered")  # fmt: skip
     assert len(connected.salesforce_records("Event")) == 2
 
@@ -101,10 +103,10 @@ def test_an_operator_finds_what_broke_has_it_sent_again_and_looks_after_bookings
         expect(page.get_by_role("row", name=what).filter(has_text="olga").first).to_be_visible()
 
 
-def test_an_operator_sets_nothing_up_and_lets_nobody_in(page: Page):
+def test_an_operator_sets_nothing_up_and_lets_nobody_in(page: Page, sign_in):
     rule = RuleFactory.create()
     connection = f"/admin/integrations/connection/{rule.connection_id}"
-    sign_in(page, person_in(OPERATOR, "olga"))
+    sign_in(person_in(OPERATOR, "olga"))
 
     page.goto(f"{connection}/change/")
     expect(page.get_by_role("button", name="Test connection").first).to_be_visible()

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from bookings import searching
 from integrations.models import Delivery
 from integrations.roles import VIEWER
-from tests.browser.conftest import person_in, press, sign_in
+from tests.browser.conftest import log_in, person_in, press
 from tests.factories import (
     BookingEventFactory,
     ConnectionFactory,
@@ -53,7 +53,7 @@ def failed() -> Delivery:
 def test_a_viewer_finds_todays_booking_reads_where_it_went_and_takes_the_list_along(
     page: Page, failed: Delivery
 ):
-    sign_in(page, person_in(VIEWER, "vera"))
+    log_in(page, person_in(VIEWER, "vera"))
     expect(page.get_by_role("link", name="1 delivery to Salesforce failed")).to_be_visible()
     expect(page.get_by_text("Give it a room, then retry.")).to_be_visible()
 
@@ -83,9 +83,9 @@ def test_a_viewer_finds_todays_booking_reads_where_it_went_and_takes_the_list_al
 
 
 def test_a_viewer_is_offered_and_told_nothing_more_and_refused_by_hand(
-    page: Page, failed: Delivery
+    page: Page, sign_in, failed: Delivery
 ):
-    sign_in(page, person_in(VIEWER, "vera"))
+    sign_in(person_in(VIEWER, "vera"))
     booking = f"/admin/bookings/booking/{failed.event.booking_id}"
 
     page.goto(f"{booking}/change/")
