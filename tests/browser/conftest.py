@@ -92,7 +92,7 @@ def log_in(page: Page, user: User) -> None:
 def press(page: Page, url: str, **given: str) -> int:
     """Send by hand what a button of the site would, signed in as the page is; return the status of the answer."""
     cookies = {cookie["name"]: cookie["value"] for cookie in page.context.cookies()}
-    form = {"csrfmiddlewaretoken": cookies["csrftoken"], **given}
+    form: dict[str, str | float | bool] = {"csrfmiddlewaretoken": cookies["csrftoken"], **given}
     return page.request.post(url, form=form, max_redirects=0).status
 
 

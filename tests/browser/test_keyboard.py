@@ -37,7 +37,7 @@ def enter(page: Page) -> None:
 def test_a_list_a_confirmation_and_a_form_are_used_by_tab_and_enter(staff_page: Page):
     page = staff_page
     delivery = DeliveryFactory.create(failed=True, event__invitee__booking__name="Product demo")
-    searching.refresh([delivery.event.booking_id])
+    searching.refresh([delivery.chain.booking_id])
     InviteeFactory.create(booking__name="Another")
     slack = ConnectionFactory.create(name="Slack")
 
