@@ -104,7 +104,8 @@ class ErrorInboxAdmin(ModelAdmin):
         try:
             choice = _choice_of_cause(form)
         except ValueError as error:
-            messages.warning(request, str(error))
+            if not len(messages.get_messages(request)):  # who has just mended it was told so
+                messages.warning(request, str(error))
             return HttpResponseRedirect(inbox_url())
         groups = grouped(choice.rows())
         page = CappedPaginator(_listed(choice), _ROWS_A_PAGE).get_page(request.GET.get("page"))
