@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Max
 from pydantic import ValidationError as OptionsError
 
@@ -73,7 +73,6 @@ def load(text: str, *, now: datetime, dry_run: bool = False) -> list[Change]:
     return changes
 
 
-@transaction.atomic
 def make(
     entries: Sequence[tuple[Path, Entry]], *, document: Document, now: datetime
 ) -> list[Change]:
@@ -82,6 +81,17 @@ def make(
     Raises:
         UnusableFileError: some cannot be so; nothing was changed.
     """
+    try:
+        with transaction.atomic():
+            return _make(entries, document=document, now=now)
+    except IntegrityError as error:
+        told = "Somebody made a rule of the same name just now: look at the rules, and try again."
+        raise UnusableFileError([Problem(line=0, message=told)]) from error
+
+
+def _make(
+    entries: Sequence[tuple[Path, Entry]], *, document: Document, now: datetime
+) -> list[Change]:
     work = _Work(document=document)
     made = [(path, entry, *work.rule(path, entry)) for path, entry in entries]
     work.stop_at_problems()

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 #: The longest file, characters, and how deep values may stand in each other.
-MOST_TEXT = 1_000_000
+MOST_TEXT = 300_000
 MOST_DEPTH = 40
 
 Path = tuple[int | str, ...]
@@ -55,9 +55,23 @@ class Document:
 
 
 class _Loader(yaml.SafeLoader):
-    """Read numbers, true, false and null as JSON has them, and everything else as text."""
+    """Read numbers, true, false and null as JSON has them, and everything else as text; refuse what could grow."""
 
     yaml_implicit_resolvers: dict[str, Any] = {}
+    depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        event = self.peek_event()
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+            raise _refused(
+                event, "Anchors and aliases (& and *) are not taken: write the value out."
+            )
+        self.depth += 1
+        if self.depth > MOST_DEPTH:
+            raise _refused(event, "This stands too deep in the file.")
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
 
 
 for _tag, _pattern, _first in (
@@ -93,14 +107,7 @@ def read(text: str) -> Document:
     if len(text) > MOST_TEXT:
         raise UnusableFileError([Problem(line=0, message=f"The file is too long: {MOST_TEXT:,} characters at most.")])  # fmt: skip
     try:
-        _refuse_depth(text)
-        node = yaml.compose(text, Loader=_Loader)
-        lines: dict[Path, int] = {}
-        problems = list(_look(node, (), lines)) if node else []
-        if problems:
-            raise UnusableFileError(problems)
-        # The loader is a SafeLoader; the node was looked at above.
-        return Document(data=yaml.load(text, Loader=_Loader), lines=lines)  # noqa: S506
+        return _read(_Loader(text))
     except yaml.YAMLError as error:
         raise UnusableFileError([_told(error)]) from error
     except ValueError as error:  # a number that is too long to be one
@@ -113,17 +120,18 @@ def write(data: Any) -> str:
     return text
 
 
-def _refuse_depth(text: str) -> None:
-    depth = 0
-    for event in yaml.parse(text, Loader=_Loader):
-        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-            raise UnusableFileError([Problem(line=event.start_mark.line + 1, message="Anchors and aliases (& and *) are not taken: write the value out.")])  # fmt: skip
-        if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
-        if depth > MOST_DEPTH:
-            raise UnusableFileError([Problem(line=event.start_mark.line + 1, message="This stands too deep in the file.")])  # fmt: skip
+def _read(loader: _Loader) -> Document:
+    node = loader.get_single_node()
+    lines: dict[Path, int] = {}
+    if node is None:
+        return Document(data=None)
+    if problems := list(_look(node, (), lines)):
+        raise UnusableFileError(problems)
+    return Document(data=loader.construct_document(node), lines=lines)
+
+
+def _refused(event: yaml.Event, message: str) -> UnusableFileError:
+    return UnusableFileError([Problem(line=event.start_mark.line + 1, message=message)])
 
 
 def _look(node: yaml.Node, path: Path, lines: dict[Path, int]) -> Iterator[Problem]:
