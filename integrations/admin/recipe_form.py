@@ -107,7 +107,7 @@ def _role_field(role: Role) -> forms.ModelChoiceField:  # type: ignore[type-arg]
     fitting = list(rows.only("name", "provider")[:50])
     begins = [row for row in fitting if not role.connection or row.name.startswith(role.connection.name)]  # fmt: skip
     return forms.ModelChoiceField(
-        rows, label=role.title, required=not role.optional, help_text=role.about, widget=UnfoldAdminSelectWidget,
+        rows, label="Connection", required=not role.optional, widget=UnfoldAdminSelectWidget,
         empty_label="Leave this part out" if role.optional else "Choose a connection",
         initial=begins[0].pk if begins else None, error_messages={"required": "Choose a connection."},
     )  # fmt: skip

@@ -20,10 +20,15 @@ from integrations.recipes.reading import MOST_TEXT
 class FileForm(forms.Form):
     """Take a file, or what was pasted."""
 
-    file = forms.FileField(label="A file", required=False, help_text="As Export writes it (YAML).")
+    file = forms.FileField(
+        label="A file",
+        required=False,
+        help_text="As Export writes it (YAML).",
+        widget=forms.FileInput(attrs={"class": "cs-input"}),
+    )
     text = forms.CharField(
         label="Or its text", required=False, strip=False, max_length=MOST_TEXT,
-        widget=UnfoldAdminTextareaWidget(attrs={"rows": 16, "spellcheck": "false", "class": "font-mono"}),
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 16, "spellcheck": "false", "style": "font-family: ui-monospace, monospace"}),
     )  # fmt: skip
 
     def clean(self) -> dict[str, Any]:
