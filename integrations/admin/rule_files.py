@@ -41,7 +41,7 @@ class FileForm(forms.Form):
             raise forms.ValidationError("Choose a file, or paste its text.")
         return cleaned
 
-    def _read(self, file: UploadedFile) -> str:
+    def _read(self, file: "UploadedFile[Any]") -> str:
         if (file.size or 0) > MOST_TEXT:
             raise forms.ValidationError(f"The file is too long: {MOST_TEXT:,} characters at most.")
         try:

@@ -62,7 +62,7 @@ class Entry(Said):
 
 def entry_of(rule: Rule) -> Entry:
     """Return what a file says of a rule; its connection and the rules that it names are loaded."""
-    links = {name: _name_of(getattr(rule, name)) for name in LINKS}
+    links: dict[str, Any] = {name: _name_of(getattr(rule, name)) for name in LINKS}
     said = {name: getattr(rule, name) for name in COLUMNS}
     # As it is stored, right or wrong: what is wrong is told when the file is read.
     return Entry.model_construct(name=rule.name, connection=rule.connection.name, position=rule.position, **said, **links)  # fmt: skip

@@ -61,7 +61,7 @@ class _Loader(yaml.SafeLoader):
     depth = 0
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        event = self.peek_event()
+        event = self.peek_event()  # type: ignore[no-untyped-call]  # the stubs leave it out
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
             raise _refused(
                 event, "Anchors and aliases (& and *) are not taken: write the value out."
@@ -131,7 +131,8 @@ def _read(loader: _Loader) -> Document:
 
 
 def _refused(event: yaml.Event, message: str) -> UnusableFileError:
-    return UnusableFileError([Problem(line=event.start_mark.line + 1, message=message)])
+    mark = event.start_mark
+    return UnusableFileError([Problem(line=mark.line + 1 if mark else 0, message=message)])
 
 
 def _look(node: yaml.Node, path: Path, lines: dict[Path, int]) -> Iterator[Problem]:

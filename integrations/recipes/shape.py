@@ -74,7 +74,7 @@ class Recipe(_Part):
         return self
 
     def _wrong(self) -> Iterator[str]:
-        named = [row.role for row in (*self.rules, *self.asks.values())]
+        named = [*(rule.role for rule in self.rules), *(ask.role for ask in self.asks.values())]
         yield from (f"there is no role {role}" for role in named if role not in self.roles)
         asked = {name for rule in self.rules for name in asks_in(rule.options)}
         yield from (f"nothing asks for {name}" for name in sorted(asked - self.asks.keys()))

@@ -60,6 +60,7 @@ def test_nothing_is_offered_on_what_is_there(operator):
 
 def test_a_connection_begins_with_the_recipes_settings(operator):
     begun = recipes()["brevo"].roles["marketing"].connection
+    assert begun is not None
     add = f"{reverse(CONNECTION)}?recipe=brevo"
     response = operator.get(add)
     assert response.context["adminform"].form.initial == {"provider": "rest", "name": "Brevo"}

@@ -75,14 +75,18 @@ def test_a_file_makes_rules_and_the_same_file_again_changes_nothing():
     assert made(FILE) == [("Cards", What.EQUAL), ("Reminder", What.EQUAL)]
 
     reminder = Rule.objects.get(name="Reminder")
-    assert (reminder.waits_for.name, reminder.offset_minutes, reminder.position) == ("Cards", 60, 1)
+    assert (reminder.waits_for, reminder.offset_minutes, reminder.position) == (
+        Rule.objects.get(name="Cards"),
+        60,
+        1,
+    )
     assert list(Rule.objects.values()) == first
 
 
 def test_what_is_exported_is_equal_when_it_is_imported():
     load(FILE, now=timezone.now())
     RuleFactory.create(
-        name="Late: #1 - ü", connection=Rule.objects.first().connection, action="post_card", enabled=False, stops=True,
+        name="Late: #1 - ü", connection=Rule.objects.get(name="Cards").connection, action="post_card", enabled=False, stops=True,
         kinds=["ended"], conditions={"fact": "answer", "argument": "Größe?", "op": "is", "value": "no"},
         options={"channel": "#a", "show_utm": True}, late_policy="other", late_rule=Rule.objects.get(name="Cards"),
         acts_on_backfill=True, backfill_max_age_days=3, debounce_seconds=5, waits_at_most=9, position=7,

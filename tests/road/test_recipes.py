@@ -38,6 +38,7 @@ def roles(road, sandbox, sandbox_server):
         name = {"marketing": "brevo", "success": "vitally", "ats": "lever"}[role]
         path = {"brevo": "brevo/v3", "vitally": "vitally", "lever": "lever/v1"}[name]
         begun = recipes()[name].roles[role].connection
+        assert begun is not None
         settings = {**begun.settings, "base_url": f"{sandbox_server.url}/rest/{path}"}
         return ConnectionFactory.create(provider="rest", name=begun.name, settings=settings, secrets=secrets)  # fmt: skip
 
