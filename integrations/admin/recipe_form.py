@@ -51,7 +51,7 @@ class RecipeForm(forms.Form):
             asks = [self[f"ask_{name}"] for name, ask in self.recipe.asks.items() if ask.role == key]  # fmt: skip
             field = self[f"role_{key}"]
             yield {
-                "role": role, "fields": [field, *asks], "rules": rules, "has_choice": len(list(getattr(field.field, "choices", ()))) > 1,
+                "role": role, "fields": [field, *asks], "rules": rules, "has_choice": any(value for value, _ in getattr(field.field, "choices", ())),
                 "add_url": connection_url(self._describing(key), role),
             }  # fmt: skip
 

@@ -82,6 +82,14 @@ def test_a_part_without_a_connection_leads_to_its_set_up(operator):
     assert f"{reverse(CONNECTION)}?provider=salesforce" in html
     assert f"{reverse(CONNECTION)}?recipe=vitally" in html
     assert "may be left out" in html
+    assert html.count("There is no connection for this yet") == 4
+
+
+def test_a_part_with_one_connection_has_it_chosen(operator, chosen):
+    response = operator.get(page("sales"))
+
+    assert response.context["form"]["role_crm"].value() == chosen["role_crm"]
+    assert response.content.decode().count("There is no connection for this yet") == 2
 
 
 def test_only_connections_that_fit_can_be_chosen(operator, chosen):
