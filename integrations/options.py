@@ -64,3 +64,15 @@ def _first(error: ValidationError, *, of: str) -> str:
     name = ".".join(map(str, problem["loc"]))
     what = f"{of} {name} is" if name else f"{of}s are"
     return f"{what} wrong: {problem['msg'].removeprefix('Value error, ').rstrip('.')}"
+
+
+def told(problem: Any) -> str:
+    """Say in a sentence what a model refuses, without the place."""
+    match problem["type"]:
+        case "extra_forbidden":
+            return "there is no such name."
+        case "missing":
+            return "is required."
+        case "string_pattern_mismatch":
+            return "This does not have the form that is described."
+    return f"{problem['msg'].removeprefix('Value error, ')}."

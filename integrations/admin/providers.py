@@ -14,7 +14,7 @@ from pydantic_core import PydanticUndefined
 from integrations.admin.typed_fields import Choices
 from integrations.connectors.base import Connector, connector_class
 from integrations.models import EmailTemplate
-from integrations.options import Options
+from integrations.options import Options, told
 from integrations.sources.base import get_source
 
 
@@ -139,15 +139,3 @@ def _sentences(error: OptionsError) -> Iterator[str]:
         name = ".".join(map(str, problem["loc"]))
         # What is wrong with several values together names its places itself.
         yield f"{name}: {told(problem)}" if name else told(problem)
-
-
-def told(problem: Any) -> str:
-    """Say in a sentence what a model refuses, without the place."""
-    match problem["type"]:
-        case "extra_forbidden":
-            return "there is no such name."
-        case "missing":
-            return "is required."
-        case "string_pattern_mismatch":
-            return "This does not have the form that is described."
-    return f"{problem['msg'].removeprefix('Value error, ')}."

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST
 
 from bookings.browsing import display
 from integrations import clock, rules, tasks
-from integrations.admin import recipes
+from integrations.admin import recipe_pages, recipes, rule_files
 from integrations.admin.cards import choose
 from integrations.admin.operations import OperatedAdmin, Operation
 from integrations.admin.rule_form import chosen, options_shape, rule_form
@@ -40,6 +40,7 @@ class RuleAdmin(OperatedAdmin):
     )
     actions = ("resume",)
     change_form_outer_before_template = "admin/integrations/rule/above.html"
+    list_before_template = "admin/integrations/rule/above_list.html"
     list_display = ("name", "badge", "does", "connection", "held", "on_backfill", "position")
     list_filter = ("enabled", ("paused_at", admin.EmptyFieldListFilter), "connection", "acts_on_backfill")  # fmt: skip
     list_select_related = ("connection", "waits_for")
@@ -49,7 +50,7 @@ class RuleAdmin(OperatedAdmin):
         """Add the address that the button to copy POSTs to."""
         view = self.admin_site.admin_view(require_POST(self.duplicate))
         route = path("<path:object_id>/duplicate/", view, name="integrations_rule_duplicate")
-        return [route, *super().get_urls()]
+        return [route, *recipe_pages.urls(self), *rule_files.urls(self), *super().get_urls()]
 
     def get_fieldsets(self, request: HttpRequest, obj: Rule | None = None) -> Any:
         """Put apart when it acts, what it does, and how long it waits; the options of its action have fields of their own."""
@@ -97,7 +98,7 @@ class RuleAdmin(OperatedAdmin):
         self, request: HttpRequest, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
         """Ask first what is to be done where: what else there is to say depends on it."""
-        if request.method == "GET" and not {"action", "recipe"} & request.GET.keys():
+        if request.method == "GET" and "action" not in request.GET:
             return choose(
                 request, self, title="Add a rule: what is to be done?", nothing="There is nowhere to send to yet",
                 groups=rule_choices(request.GET.get("connection", "")), recipe_starts=recipes.rule_starts(),
@@ -105,10 +106,10 @@ class RuleAdmin(OperatedAdmin):
         return super().add_view(request, form_url, extra_context)
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        """Fill in the recipe that was asked for."""
+        """Fill in what was chosen."""
         asked = dict(super().get_changeform_initial_data(request))
         begun = rule_initial(request.GET.get("connection", ""), request.GET.get("action", ""))
-        return recipes.rule_initial(request) or {**begun, **asked}
+        return {**begun, **asked}
 
     def duplicate(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Make a copy that is switched off, and go on to it."""

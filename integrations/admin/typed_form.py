@@ -19,9 +19,9 @@ from pydantic import ValidationError as OptionsError
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from integrations.admin.fields import ReadableJSONField
-from integrations.admin.providers import check_options, describe, told
+from integrations.admin.providers import check_options, describe
 from integrations.admin.typed_fields import Choices, collect, form_fields
-from integrations.options import Options
+from integrations.options import Options, told
 
 _FOR, _SHOWN = "-for", "-shown"
 _PLACE = re.compile(r"^(\w+)[.:\[]")

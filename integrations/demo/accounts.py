@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from bookings.models import BookingEvent
 from integrations import accounts, backfill, drift, notifications, profiles, subscriptions
-from integrations.connectors.rest.recipes import recipes
+from integrations.demo import installing
 from integrations.models import (
     BackfillRun,
     Connection,
@@ -42,8 +42,6 @@ _CARDS = {
 }
 #: What a new lead's description says.
 _WISH = 'Asked for: {{ event_type.name }}. Campaign: {{ utm.campaign|default:"none" }}.'
-#: The number of the list "After a demo" in the sandbox's Brevo.
-_LIST = 2
 _TOLD_TO_HOSTS = ["booked", "rescheduled", "canceled"]
 _CARRIED = [
     kind
@@ -70,6 +68,7 @@ def connect_everything(*, sandbox_url: str, mail_port: int) -> None:
             "client_id": sandbox.salesforce_client_id,
             "client_secret": sandbox.salesforce_client_secret,
         },
+        settings={"person_owner": "host_on_create"},
     )  # fmt: skip
     _map_fields(salesforce)
     slack = _connect(
@@ -79,16 +78,18 @@ def connect_everything(*, sandbox_url: str, mail_port: int) -> None:
             "signing_secret": sandbox.slack_signing_secret,
         },
     )  # fmt: skip
-    synced = _rule("Salesforce: person and event", salesforce, "sync_meeting", position=1)
+    synced = _rule(
+        "Salesforce: person and event", salesforce, "sync_meeting", position=1, besides="sales"
+    )
     _rule(
         "Slack: card by event type", slack, "post_card", position=2, options=_CARDS,
-        waits_for=synced,
+        waits_for=synced, besides="sales",
     )  # fmt: skip
     receiver = _connect(
         "webhook", "Webhook", secrets={"signing_secret": sandbox.receiver_secret},
         settings={"url": f"{sandbox_url}/webhook/calsync"},
     )  # fmt: skip
-    _rule("Webhook: every event", receiver, "send_event", position=3)
+    _rule("Webhook: every event", receiver, "send_event", position=3, besides="consulting")
     mail = _connect(
         "email", "E-mail", secrets={"password": sandbox.mail_password},
         settings={
@@ -98,27 +99,31 @@ def connect_everything(*, sandbox_url: str, mail_port: int) -> None:
     )  # fmt: skip
     told = {"template": "host_notice", "to": ["host"]}
     _rule(
-        "E-mail: tell the host", mail, "send_email", position=4, options=told, kinds=_TOLD_TO_HOSTS
-    )
-    _follow_brevo_recipe(sandbox_url, api_key=sandbox.rest_brevo_key)
+        "E-mail: tell the host", mail, "send_email", position=4, options=told, kinds=_TOLD_TO_HOSTS,
+        besides="recruiting",
+    )  # fmt: skip
+    keys = {
+        "brevo": {"header_value": sandbox.rest_brevo_key},
+        "vitally": {"username": sandbox.rest_vitally_key},
+        "lever": {"username": sandbox.rest_lever_key},
+    }
+    interfaces = {name: _interface(name, sandbox_url, secrets=key) for name, key in keys.items()}
+    installing.install_all(
+        {
+            "crm": salesforce, "chat": slack, "mail": mail, "internal": receiver, "marketing": interfaces["brevo"],
+            "success": interfaces["vitally"], "ats": interfaces["lever"],
+        },
+        now=timezone.now(),
+    )  # fmt: skip
     profiles.refresh(calendly, now=timezone.now())
     subscriptions.ensure(calendly, now=timezone.now())
 
 
-def _follow_brevo_recipe(sandbox_url: str, *, api_key: str) -> None:
-    """Have invitees put into a marketing list, as the recipe's first rule does once its placeholders are filled in."""
-    recipe = recipes()["brevo"]
-    rule = recipe.rules[0]
-    lists = {"create": "listIds", "cancel": "unlinkListIds"}
-    filled = {
-        name: {**rule.options[name], "body": {**rule.options[name]["body"], field: [_LIST]}}
-        for name, field in lists.items()
-    }
-    brevo = _connect(
-        "rest", recipe.connection, secrets={"header_value": api_key},
-        settings={**recipe.settings, "base_url": f"{sandbox_url}/rest/brevo/v3"},
-    )  # fmt: skip
-    _rule(rule.name, brevo, "call", position=5, options={**rule.options, **filled}, kinds=rule.kinds)  # fmt: skip
+def _interface(name: str, sandbox_url: str, *, secrets: dict[str, str]) -> Connection:
+    """Connect a REST interface as the recipe of its name says, at the sandbox."""
+    begun, path = installing.beginning(name)
+    settings = {**begun.settings, "base_url": f"{sandbox_url}/rest/{path}"}
+    return _connect("rest", begun.name, secrets=secrets, settings=settings)
 
 
 def take_presses(sandbox: SandboxControl) -> None:
@@ -198,6 +203,7 @@ def _rule(
     options: Any = None,
     kinds: Sequence[str] = _CARRIED,
     waits_for: Rule | None = None,
+    besides: str = "",
 ) -> Rule:
     return Rule.objects.create(
         name=name,
@@ -205,6 +211,7 @@ def _rule(
         action=action,
         kinds=list(kinds),
         options=options or {},
+        conditions=installing.others(besides) if besides else {},
         position=position,
         waits_for=waits_for,
     )

@@ -152,6 +152,7 @@ def _play(sandbox: SandboxControl, scene: Scene, *, now: datetime) -> None:
 
 
 def _prepare(sandbox: SandboxControl, scene: Scene) -> None:
+    _make_known(sandbox, scene)
     if scene.ending == "failing":
         sandbox.salesforce_validation_rule(
             "Lead", requires="Phone", message="Leads from Calendly need a phone number.", Email=scene.email
@@ -167,6 +168,17 @@ def _prepare(sandbox: SandboxControl, scene: Scene) -> None:
         sandbox.add_fault("webhooks", "duplicate", copies=2)
     if scene.ending == "reordered":
         sandbox.add_fault("webhooks", "reorder", messages=2)
+
+
+def _make_known(sandbox: SandboxControl, scene: Scene) -> None:
+    """Have customer success know who books a demo, and the applicant tracking who comes to an interview."""
+    key = f"demo-{scene.number}"
+    if scene.event_type == "sales-demo":
+        sandbox.rest_insert("accounts", id=key, name=scene.company)
+        sandbox.rest_insert("users", id=key, email=scene.email, name=scene.name, accountIds=[key], organizationIds=[])  # fmt: skip
+    if scene.event_type == "interview":
+        urls = {"show": f"https://hire.lever.co/candidates/{key}"}
+        sandbox.rest_insert("opportunities", id=key, name=scene.name, emails=[scene.email], archived=None, urls=urls)  # fmt: skip
 
 
 def _book(sandbox: SandboxControl, scene: Scene) -> Json:

@@ -280,7 +280,13 @@ def _filled(pattern: URLPattern, story: Story) -> str:
 
 
 def _value(route: str, parameter: str, story: Story) -> Any:
-    fixed = {"app_label": "bookings", "name": "invitation", "content_type_id": 0, "url": "nowhere"}
+    fixed = {
+        "app_label": "bookings",
+        "name": "invitation",
+        "recipe": "sales",
+        "content_type_id": 0,
+        "url": "nowhere",
+    }
     if parameter in fixed:
         return fixed[parameter]
     if parameter == "delivery_id":

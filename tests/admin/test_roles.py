@@ -36,6 +36,7 @@ OPENED_BY = {
     "integrations_emailtemplate_preview": OPERATOR,
     "integrations_matchreview_of": OPERATOR,
     "auth_user_password_change": ADMINISTRATOR,
+    **{f"integrations_rule_{page}": ADMINISTRATOR for page in ("recipes", "recipe", "export", "import")},
     **{
         f"{model}_add": ADMINISTRATOR
         for model in (

@@ -12,15 +12,18 @@ from django.urls import reverse
 from integrations.admin.typed_fields import collect, form_fields
 from integrations.admin.typed_texts import JSONText, LinesText, PairsText
 from integrations.connectors.base import connector_class
-from integrations.connectors.rest.recipes import recipes
 from integrations.models import NotificationChannel, Rule
 from integrations.options import Options
+from integrations.recipes import recipes
+from integrations.recipes.shape import answered
 from integrations.sources.base import get_source
 from tests.factories import ConnectionFactory, RuleFactory, StaffUserFactory
 
 pytestmark = pytest.mark.django_db
 
 ADD = "admin:integrations_rule_add"
+
+RECIPES = [recipes()[name] for name in ("brevo", "lever", "vitally")]
 
 #: Options as the manual and other tests write them, by model.
 EXAMPLES: dict[str, list[dict[str, Any]]] = {
@@ -37,9 +40,9 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
     "SendInviteOptions": [{"to": ["invitee"]}, {"cancel_template": "canceled", "template": "mine"}],
     "EmailNoticeOptions": [{"to": ["ops@company.example", "boss@company.example"]}],
     "EmailSettings": [{"host": "mail.example.com", "port": 465, "security": "tls", "from_address": "a@b.example"}],
-    "RestSettings": [dict(row.settings) for row in recipes().values()],
+    "RestSettings": [dict(role.connection.settings) for recipe in RECIPES for role in recipe.roles.values() if role.connection],
     "RestOptions": [
-        *(dict(rule.options) for row in recipes().values() for rule in row.rules),
+        *(answered(rule.options, {"list": 2, "lever_user": "u1"}) for recipe in RECIPES for rule in recipe.rules),
         {"create": {"method": "POST", "path": "/x"}, "keep": {"a": "{{ response.b }}", "c=d": "1"}, "update": None},
     ],
     "SalesforceSettings": [

@@ -1,7 +1,6 @@
 """Each recipe from its file to the provider it is for: made, changed, canceled, lost and repeated."""
 
 import json
-import re
 from dataclasses import replace
 
 import pytest
@@ -9,7 +8,6 @@ import pytest
 from bookings.snapshots import Answer
 from integrations.connectors.base import Applied, Skip
 from integrations.connectors.rest.options import RestOptions
-from integrations.connectors.rest.recipes import recipes
 from integrations.connectors.rest.settings import SECRETS, RestSettings
 from integrations.errors import (
     ConfigurationError,
@@ -17,25 +15,29 @@ from integrations.errors import (
     TemporaryError,
     ThrottledError,
 )
+from integrations.recipes import recipes
+from integrations.recipes.shape import answered
 from tests.connectors.builders import canceled, make_meeting, moved
 from tests.connectors.harness import Driver
 from tests.connectors.harnesses.rest import things
 
 LIST = 2
 PATHS = {"brevo": "/rest/brevo/v3", "vitally": "/rest/vitally", "lever": "/rest/lever/v1"}
-RULES = [
-    (name, number) for name, recipe in recipes().items() for number in range(len(recipe.rules))
-]
+RULES = [(name, number) for name in PATHS for number in range(len(recipes()[name].rules))]
 BOOKED = make_meeting()
 MOVED = moved(BOOKED, days=1)
 STORY = [("booked", BOOKED), ("rescheduled", MOVED), ("canceled", canceled(MOVED))]
 
 
 def filled(options):
-    """What staff make of a recipe: their own values in place of CHANGE-ME."""
-    text = json.dumps(options)
-    text = re.sub(r'"CHANGE-ME: the (same )?number[^"]*"', str(LIST), text)
-    return json.loads(re.sub(r"CHANGE-ME[^\"]*", "user-1", text))
+    """What staff make of a recipe: their own answers in it."""
+    return answered(options, {"list": LIST, "lever_user": "user-1"})
+
+
+def beginning(name):
+    """What the form of the recipe's connection begins with."""
+    (role,) = recipes()[name].roles.values()
+    return role.connection
 
 
 def driver_of(sandbox, name, number=0):
@@ -46,8 +48,8 @@ def driver_of(sandbox, name, number=0):
         "lever": config.rest_lever_key,
     }
     driver = Driver("rest", sandbox)
-    driver.settings = {**recipe.settings, "base_url": f"{sandbox.url}{PATHS[name]}"}
-    driver.secrets = dict.fromkeys(recipe.secrets, keys[name])
+    driver.settings = {**beginning(name).settings, "base_url": f"{sandbox.url}{PATHS[name]}"}
+    driver.secrets = dict.fromkeys(beginning(name).secrets, keys[name])
     driver.options = filled(recipe.rules[number].options)
     return driver
 
@@ -88,9 +90,9 @@ def test_a_recipe_is_what_the_form_takes(name, number):
     recipe = recipes()[name]
 
     RestOptions(**filled(recipe.rules[number].options))
-    RestSettings(**{**recipe.settings, "base_url": "https://api.example.com"})
+    RestSettings(**{**beginning(name).settings, "base_url": "https://api.example.com"})
 
-    assert set(recipe.secrets) <= set(SECRETS)
+    assert set(beginning(name).secrets) <= set(SECRETS)
     assert all(page.startswith("https://") for page in recipe.docs)
     assert recipe.about
 

@@ -87,6 +87,12 @@ def _templates() -> tuple[MailTemplate, ...]:
             html=f"<h1>Before we meet</h1><p>{_GREETING} please answer a few questions, so that we are prepared.</p>{_FACTS}{{% if options.questionnaire_url %}}<p><a class=\"button\" href=\"{{{{ options.questionnaire_url }}}}\">Open the questionnaire</a></p>{{% endif %}}",
         ),
         _made(
+            "questionnaire_late", "Too late for the questionnaire",
+            subject="No questionnaire was sent: {{ event_type.name }} with {{ invitee.name|default:invitee.email }}",
+            text=f"{{{{ event_type.name }}}} was booked at short notice, so that no questionnaire was sent.{{% if options.questionnaire_url %}} You may want to send it yourself: {{{{ options.questionnaire_url }}}}{{% endif %}}\n\n{_ABOUT_INVITEE_TEXT}\nIn Calsync: {{{{ booking.url }}}}\n",
+            html=f"<h1>No questionnaire was sent</h1><p><strong>{{{{ event_type.name }}}}</strong> was booked at short notice.</p>{{% if options.questionnaire_url %}}<p>You may want to send it yourself: <a href=\"{{{{ options.questionnaire_url }}}}\">the questionnaire</a>.</p>{{% endif %}}{_ABOUT_INVITEE}{{% if booking.url %}}<p class=\"quiet\"><a href=\"{{{{ booking.url }}}}\">Open in Calsync</a></p>{{% endif %}}",
+        ),
+        _made(
             "reminder", "Reminder before the meeting",
             subject="Reminder: {{ event_type.name }} with {{ host.name|default:\"us\" }}",
             text=f"{_GREETING}\n\nthis is a reminder of your meeting:\n\n{{{{ event_type.name }}}}\n{_WHEN}\n{_PLACE}\n{{% if options.questionnaire_url %}}\nPlease answer a few questions before: {{{{ options.questionnaire_url }}}}\n{{% endif %}}\n{_CHANGE}\n",

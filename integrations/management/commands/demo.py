@@ -106,9 +106,10 @@ class Command(BaseCommand):
         self._say(
             f"""
 {counts.webhooks} webhooks became {counts.bookings} bookings and {counts.events} events;
-{counts.delivered} deliveries to Salesforce, Slack, the hosts' mailboxes, Brevo and a webhook are done; failed, and waiting for you: {counts.failed}.{late}
+{counts.delivered} deliveries to Salesforce, Slack, mailboxes, Brevo, Vitally, Lever and a webhook are done; failed, and waiting for you: {counts.failed}.{late}
 Who somebody is in Salesforce is for you to say: {counts.asked} more, under Match reviews.
 Changed in Salesforce by hand, and found: {counts.changed}, under Differences.
+The recipes Sales, Consulting and Recruiting are installed, each for its event type: see Rules.
 A backfill read {counts.history} older bookings and sent nothing for them.
 Today's agenda, a report and what has failed were told in Slack's #sales.
 
