@@ -168,6 +168,8 @@ def test_ignoring_needs_a_reason_and_a_retry_takes_it_back(operator):
     assert "MARKER" in ignored
     assert "The test account is gone." in page
     assert (row.state, row.acknowledged_reason) == ("waiting", "")
+    # Not in the log, where nobody covers it and erasing a person does not look for it.
+    assert not LogEntry.objects.filter(change_message__contains="test account").exists()
 
 
 def test_many_become_an_operation_that_can_be_watched_and_stopped(operator, monkeypatch):
