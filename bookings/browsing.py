@@ -77,7 +77,8 @@ class DiscreetChangeList(ChangeList):
 
     def get_ordering_field(self, field_name: Any) -> Any:
         """Return what a column is sorted by; None where it may not be."""
-        return super().get_ordering_field(field_name) if field_name in self.sortable_by else None
+        may = field_name in (self.sortable_by or ())
+        return super().get_ordering_field(field_name) if may else None
 
 
 class DiscreetAdmin(ModelAdmin):
