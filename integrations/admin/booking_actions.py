@@ -63,7 +63,7 @@ class BookingActionsAdmin(OperatedAdmin):
     def no_show(self, request: HttpRequest, booking_id: int) -> HttpResponse:
         """Mark an invitee as a no-show at Calendly, or take it back."""
         booking = self._booking(request, booking_id, may=self.has_operate_permission(request))
-        pk = row_id(request.POST.get("invitee", ""))
+        pk = row_id(request.POST.get("invitee", "")) or 0
         invitee = booking.invitees.filter(pk=pk).first()
         if invitee is None:
             raise Http404
@@ -127,7 +127,7 @@ def _chosen(request: HttpRequest, booking: Booking) -> list[Delivery]:
     found = resync.sendable(list(chains)).select_related("connection", "rule", "chain")
     named = request.POST.get("delivery", "")
     if named:
-        found = found.filter(pk=row_id(named))
+        found = found.filter(pk=row_id(named) or 0)
     return list(found.defer("chain__raw").order_by("connection__name", "id"))
 
 

@@ -92,7 +92,7 @@ class DeliveryAdmin(WholeFilterAdmin, ErrorInboxAdmin, OperatedAdmin, ReadOnlyAd
         if not term:
             return queryset, False
         if term.isdecimal():
-            return queryset.filter(pk=row_id(term)), False
+            return queryset.filter(pk=row_id(term) or 0), False
         if not Discretion.of(request.user).is_clear:
             return queryset.none(), False
         people = Invitee.objects.filter(email_folded__startswith=term).order_by()

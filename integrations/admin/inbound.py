@@ -156,7 +156,7 @@ class InboundWebhookAdmin(WholeFilterAdmin, OperatedAdmin, ReadOnlyAdmin):
         term = search_term.strip().removeprefix("#")
         if not term:
             return queryset, False
-        return queryset.filter(pk=row_id(term)), False
+        return queryset.filter(pk=row_id(term) or 0), False
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
