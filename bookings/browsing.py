@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from urllib.parse import urlencode
 
 from django.contrib import admin
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.views.main import ChangeList
 from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -70,6 +72,15 @@ class CappedPaginator(Paginator):  # type: ignore[type-arg]  # not generic at ru
         return int(rows.order_by()[: self.cap].count())
 
 
+class DiscreetChangeList(ChangeList):
+    """Sort by no column that may not be sorted by: Django only hides the link."""
+
+    def get_ordering_field(self, field_name: Any) -> Any:
+        """Return what a column is sorted by; None where it may not be."""
+        may = field_name in (self.sortable_by or ())
+        return super().get_ordering_field(field_name) if may else None
+
+
 class DiscreetAdmin(ModelAdmin):
     """Cover what names people on its pages, and refuse to search for it, for who may not see it."""
 
@@ -90,6 +101,29 @@ class DiscreetAdmin(ModelAdmin):
     ) -> HttpResponse:
         """Show a row's history with its name covered."""
         return _covered(request, super().history_view(request, object_id, extra_context))
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """Return the list; refuse a number in its address that no column of SQLite holds."""
+        try:
+            return super().get_changelist_instance(request)
+        except OverflowError as error:
+            raise IncorrectLookupParameters from error
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        """Return the list that keeps to `get_sortable_by`."""
+        return DiscreetChangeList
+
+    def get_sortable_by(self, request: HttpRequest) -> Any:
+        """Return the columns to sort by, without those whose order would tell what is covered."""
+        columns = super().get_sortable_by(request)
+        if Discretion.of(request.user).is_clear:
+            return columns
+        return [name for name in columns if not names_people(self.model, self._order_of(name))]
+
+    def _order_of(self, column: Any) -> str:
+        """Return the lookup that a column of the list is sorted by."""
+        told = getattr(getattr(self, str(column), None), "admin_order_field", None)
+        return str(told or column).lstrip("-")
 
     def get_search_fields(self, request: HttpRequest) -> Any:
         """Return the columns to search, without those that would tell whether a guess is right."""

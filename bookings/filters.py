@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from bookings.discretion import Discretion
+from bookings.given import row_id
 from bookings.models import Booking, BookingHost, Group, GroupRelationship, Host, Invitee, Status
 from bookings.standing import MARKED
 
@@ -122,8 +123,8 @@ class GroupFilter(Dropdown):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Booking]) -> QuerySet[Booking]:
         """Keep the bookings of the chosen group's hosts."""
-        chosen = self.value()
-        if not chosen or not chosen.isdecimal():
+        chosen = row_id(self.value() or "")
+        if chosen is None:
             return queryset
         places = GroupRelationship.objects.filter(group_id=chosen, vanished_at=None)
         hosts = Host.objects.filter(

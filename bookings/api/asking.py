@@ -6,6 +6,7 @@ from typing import Any
 from django import forms
 from django.db.models import QuerySet
 from django_filters import rest_framework as filters
+from django_filters.fields import IsoDateTimeField
 from drf_spectacular.utils import extend_schema_field
 from rest_framework.exceptions import PermissionDenied, ValidationError
 from rest_framework.request import Request
@@ -13,6 +14,7 @@ from rest_framework.views import APIView
 
 from bookings.api.paging import PARAMETERS
 from bookings.discretion import PERMISSION
+from bookings.given import is_askable
 
 _LARGEST_ID = 2**63 - 1
 _NO_TIME = "Write a time in ISO 8601, such as 2026-11-20T09:00:00Z; a + is written as %%2B."
@@ -46,8 +48,21 @@ class IdFilter(filters.NumberFilter):
         extend_schema_field(told)(self)
 
 
+class AskableTime(IsoDateTimeField):
+    """Refuse a time at either end of the calendar, which no database is asked for."""
+
+    def clean(self, value: Any) -> Any:
+        """Return the time. Raises ValidationError."""
+        found = super().clean(value)
+        if found and not is_askable(found):
+            raise forms.ValidationError(self.error_messages["invalid"], code="invalid")
+        return found
+
+
 class TimeFilter(filters.IsoDateTimeFilter):
     """Take a time; one without an offset is UTC."""
+
+    field_class = AskableTime
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, error_messages={"invalid": _NO_TIME}, **options)

@@ -20,6 +20,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.utils.urls import replace_query_param
 
+from bookings.given import is_askable, row_id
+
 DEFAULT_SIZE = 50
 LARGEST_SIZE = 200
 #: What a page is asked for with, beside the filters of its list.
@@ -52,7 +54,9 @@ class Place:
         padded = cursor + "=" * (-len(cursor) % 4)
         ordering, pk, value = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
         at = parse_datetime(value) if value else None
-        if not isinstance(pk, int) or not 0 <= pk <= _LARGEST_ID or (at and at.tzinfo is None):
+        if not isinstance(pk, int) or not 0 <= pk <= _LARGEST_ID:
+            raise ValueError(cursor)
+        if at and (at.tzinfo is None or not is_askable(at)):
             raise ValueError(cursor)
         return cls(ordering=ordering, pk=pk, value=at)
 
@@ -63,8 +67,8 @@ class CursorPages(BasePagination):
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
         """Return the rows of the page that is asked for."""
         ordering = _ordering(request, view.orderings)
-        size, place = _size(request), _place(request, ordering)
         column, minus = view.orderings[ordering.lstrip("-")], ordering[: ordering.startswith("-")]
+        size, place = _size(request), _place(request, ordering, has_value=column != "pk")
         rows = queryset.order_by(*dict.fromkeys((f"{minus}{column}", f"{minus}pk")))
         if place:
             rows = rows.filter(_after(place, column, is_falling=bool(minus)))
@@ -122,12 +126,13 @@ def _ordering(request: Request, orderings: Mapping[str, str]) -> str:
 
 def _size(request: Request) -> int:
     wanted = request.query_params.get("page_size") or str(DEFAULT_SIZE)
-    if not wanted.isascii() or not wanted.isdigit() or not 1 <= int(wanted[:9]) <= LARGEST_SIZE:
+    size = row_id(wanted)
+    if size is None or not 1 <= size <= LARGEST_SIZE:
         raise ValidationError({"page_size": [f"Choose a number from 1 to {LARGEST_SIZE}."]})
-    return int(wanted)
+    return size
 
 
-def _place(request: Request, ordering: str) -> Place | None:
+def _place(request: Request, ordering: str, *, has_value: bool) -> Place | None:
     cursor = request.query_params.get("cursor")
     if not cursor:
         return None
@@ -137,6 +142,8 @@ def _place(request: Request, ordering: str) -> Place | None:
         raise ValidationError({"cursor": [_NO_CURSOR]}) from error
     if place.ordering != ordering:
         raise ValidationError({"cursor": ["It belongs to a list in another order. Begin at the first page."]})  # fmt: skip
+    if (place.value is not None) is not has_value:
+        raise ValidationError({"cursor": [_NO_CURSOR]})
     return place
 
 

@@ -1,6 +1,6 @@
 """The audit log: who did what, when, and to which row. Django writes it; here it is only read."""
 
-from datetime import date, datetime, time, timedelta
+from datetime import MAXYEAR, date, datetime, time, timedelta
 from typing import Any
 
 from django.contrib import admin
@@ -85,9 +85,10 @@ class LogEntryAdmin(ReadOnlyAdmin):
 def _day(text: str) -> date | None:
     """Return the day, or None where it is none."""
     try:
-        return parse_date(text)
+        day = parse_date(text)
     except ValueError:
         return None
+    return day if day and day.year < MAXYEAR else None
 
 
 register(LogEntry, object_repr=lambda _discretion, _name: "")

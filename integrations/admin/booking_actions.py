@@ -14,6 +14,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
+from bookings.given import row_id
 from bookings.models import Booking, Status
 from integrations import at_source, refetch, resync, tasks
 from integrations.admin.cancel_form import CancelForm
@@ -62,8 +63,8 @@ class BookingActionsAdmin(OperatedAdmin):
     def no_show(self, request: HttpRequest, booking_id: int) -> HttpResponse:
         """Mark an invitee as a no-show at Calendly, or take it back."""
         booking = self._booking(request, booking_id, may=self.has_operate_permission(request))
-        pk = request.POST.get("invitee", "")
-        invitee = booking.invitees.filter(pk=int(pk)).first() if pk.isdecimal() else None
+        pk = row_id(request.POST.get("invitee", "")) or 0
+        invitee = booking.invitees.filter(pk=pk).first()
         if invitee is None:
             raise Http404
 
@@ -126,7 +127,7 @@ def _chosen(request: HttpRequest, booking: Booking) -> list[Delivery]:
     found = resync.sendable(list(chains)).select_related("connection", "rule", "chain")
     named = request.POST.get("delivery", "")
     if named:
-        found = found.filter(pk=int(named)) if named.isdecimal() else found.none()
+        found = found.filter(pk=row_id(named) or 0)
     return list(found.defer("chain__raw").order_by("connection__name", "id"))
 
 

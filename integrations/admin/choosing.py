@@ -13,6 +13,7 @@ from django import forms
 from django.http import QueryDict
 
 from bookings.discretion import Discretion
+from bookings.given import is_askable, row_id
 from bookings.models import BookingEvent
 from integrations.bulk import DeliveryChoice, WebhookChoice
 from integrations.causes import digest_of
@@ -34,6 +35,13 @@ class Moment(forms.DateTimeField):
         told = {"invalid": "Give the moment as 2026-11-27T10:00 (UTC)."}
         super().__init__(required=False, widget=widget, error_messages=told, **kwargs)
 
+    def clean(self, value: Any) -> datetime | None:
+        """Return the moment. Raises ValidationError."""
+        found: datetime | None = super().clean(value)
+        if found and not is_askable(found):
+            raise forms.ValidationError(self.error_messages["invalid"], code="invalid")
+        return found
+
 
 class Ids(forms.Field):
     """Take the ids of chosen rows."""
@@ -42,10 +50,10 @@ class Ids(forms.Field):
 
     def clean(self, value: Any) -> tuple[int, ...]:
         """Return the ids. Raises ValidationError."""
-        given = value or []
-        if not all(str(one).isdecimal() for one in given) or len(given) > MOST_IDS:
+        given = [row_id(str(one)) for one in value or []]
+        if None in given or len(given) > MOST_IDS:
             raise forms.ValidationError(f"Choose up to {MOST_IDS} rows of the list.")
-        return tuple(int(one) for one in given)
+        return tuple(one for one in given if one is not None)
 
 
 def _select(choices: Any, **kwargs: Any) -> forms.ChoiceField:
@@ -141,9 +149,13 @@ class WebhookForm(ChoiceForm):
 def translated(given: QueryDict, names: Mapping[str, str]) -> str | None:
     """Return a list's address as the forms here read it; None where it is narrowed by what they do not know, such as a search.
 
-    `names` are the list's own, each with the form's.
+    `names` are the list's own, each with the form's. Two values of one name, and an exact one that is empty, are not
+    known either: to read less than the list did would choose more than it shows.
     """
-    said = {name: str(given[name]) for name in given if given[name] and name not in _PAGING}
+    asked = {name: values for name, values in given.lists() if name not in _PAGING}
+    if any(len(values) > 1 or (name.endswith("__exact") and not values[0]) for name, values in asked.items()):  # fmt: skip
+        return None
+    said = {name: values[0] for name, values in asked.items() if values[0]}
     if set(said) - set(names):
         return None
     return urlencode({names[name]: _SEEN.get(value, value) for name, value in said.items()})

@@ -17,6 +17,7 @@ from django.views.decorators.http import require_POST
 from bookings.browsing import ReadOnlyAdmin, display
 from bookings.covering import cover
 from bookings.discretion import Discretion
+from bookings.given import row_id
 from bookings.models import Invitee
 from integrations import deliver, holds, outbox, tasks
 from integrations.admin.bulk_confirm import WholeFilterAdmin, confirm_url
@@ -91,7 +92,7 @@ class DeliveryAdmin(WholeFilterAdmin, ErrorInboxAdmin, OperatedAdmin, ReadOnlyAd
         if not term:
             return queryset, False
         if term.isdecimal():
-            return queryset.filter(pk=int(term)), False
+            return queryset.filter(pk=row_id(term) or 0), False
         if not Discretion.of(request.user).is_clear:
             return queryset.none(), False
         people = Invitee.objects.filter(email_folded__startswith=term).order_by()

@@ -86,8 +86,8 @@ class ErrorInboxAdmin(ModelAdmin):
     def inbox_view(self, request: HttpRequest) -> HttpResponse:
         """Show what failed by cause, the biggest first."""
         self._check(request)
-        form = _form(request)
-        choice = replace(form.choice(), cause=None, latest=True) if form.is_valid() else _OPEN
+        form = _form(request, without="cause")
+        choice = replace(form.choice(), latest=True) if form.is_valid() else _OPEN
         page = Paginator(grouped(choice.rows()), _CAUSES_A_PAGE).get_page(request.GET.get("page"))
         context = {
             "title": "Error inbox", "form": form, "page": page, "query": query_of(choice),
@@ -137,9 +137,10 @@ class ErrorInboxAdmin(ModelAdmin):
         return TemplateResponse(request, f"admin/integrations/delivery/{name}.html", whole)
 
 
-def _form(request: HttpRequest) -> DeliveryForm:
+def _form(request: HttpRequest, *, without: str = "") -> DeliveryForm:
     """Read the filter; what is not said is what needs a person."""
     given = request.GET.copy()
+    given.pop(without, None)
     given.setdefault("seen", "no")
     return DeliveryForm(given)
 

@@ -21,8 +21,9 @@ from bookings.counting import counted
 from bookings.discretion import Discretion
 from bookings.models import Booking
 from integrations import overview
-from integrations.admin.error_inbox import cause_url
+from integrations.admin.error_inbox import cause_url, inbox_url
 from integrations.admin.home_charts import booking_chart, delivery_chart
+from integrations.admin.mending import ADVICE
 from integrations.admin.navigation import list_url, may_see
 from integrations.admin.providers import get_provider
 from integrations.models import BackfillRun, Connection, Delivery, Rule
@@ -37,6 +38,7 @@ class NeedRow:
     need: Need
     url: str
     why: str
+    hint: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +95,10 @@ def _status(request: HttpRequest, *, now: datetime) -> dict[str, Any]:
 
 
 def _need_row(need: Need, *, discretion: Discretion) -> NeedRow:
-    return NeedRow(need=need, url=_need_url(need), why=discretion.text(need.why))
+    hint = need.hint
+    if need.failure and not discretion.is_clear:  # a provider's hint, which may name somebody
+        hint = ADVICE.get(need.failure.failure_class, "")
+    return NeedRow(need=need, url=_need_url(need), why=discretion.text(need.why), hint=hint)
 
 
 def _need_url(need: Need) -> str:
@@ -104,6 +109,10 @@ def _need_url(need: Need) -> str:
         )
     if need.model is None:
         return ""
+    if need.model is Delivery:
+        return (
+            inbox_url()
+        )  # it counts what the first page counts; the list shows what was replaced since, too
     if need.pk is not None:
         return _page(need.model, need.pk)
     return f"{list_url(_label(need.model))}?{urlencode(need.query)}"
@@ -112,13 +121,14 @@ def _need_url(need: Need) -> str:
 def _card(row: Standing, found: Overview, *, sees_deliveries: bool) -> ConnectionCard:
     of = {"connection__id__exact": row.connection.pk}
     deliveries = list_url(_label(Delivery))
+    inbox = urlencode({"connection": row.connection.pk})
     failed = found.failures.at(row.connection.pk)
     return ConnectionCard(
         standing=row, provider=get_provider(row.connection.provider).label, url=_page(Connection, row.connection.pk),
         waiting=counted(row.waiting) if sees_deliveries else "",
         waiting_url=f"{deliveries}?{urlencode({'state__exact': 'waiting', **of})}",
         failed=counted(failed) if sees_deliveries else "",
-        failed_url=f"{deliveries}?{urlencode({'failed': 'unseen', **of})}", has_failed=failed > 0,
+        failed_url=f"{inbox_url()}?{inbox}", has_failed=failed > 0,
     )  # fmt: skip
 
 

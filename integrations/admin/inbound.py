@@ -12,6 +12,7 @@ from django.utils import timezone
 from bookings.browsing import ReadOnlyAdmin, display
 from bookings.discretion import Discretion
 from bookings.filters import ChoiceFilter
+from bookings.given import row_id
 from integrations import bulk, inbox, tasks
 from integrations.admin.bulk_confirm import WholeFilterAdmin, confirm
 from integrations.admin.choosing import WebhookForm
@@ -58,8 +59,8 @@ class CameFromFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Keep what came through the connection's subscriptions."""
-        chosen = self.value() or ""
-        return queryset.filter(subscription__in=subscriptions_of(int(chosen))) if chosen.isdecimal() else queryset  # fmt: skip
+        chosen = row_id(self.value() or "")
+        return queryset if chosen is None else queryset.filter(subscription__in=subscriptions_of(chosen))  # fmt: skip
 
 
 class ReceivedFilter(SpanFilter):
@@ -155,7 +156,7 @@ class InboundWebhookAdmin(WholeFilterAdmin, OperatedAdmin, ReadOnlyAdmin):
         term = search_term.strip().removeprefix("#")
         if not term:
             return queryset, False
-        return (queryset.filter(pk=int(term)) if term.isdecimal() else queryset.none()), False
+        return queryset.filter(pk=row_id(term) or 0), False
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None

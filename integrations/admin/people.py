@@ -18,6 +18,7 @@ from integrations.models import (
     Interaction,
     MatchReview,
     Notification,
+    Rule,
 )
 
 #: Requests and answers are shown to who has this, and may see personal data.
@@ -62,11 +63,16 @@ def _profile(discretion: Discretion, value: Any) -> dict[str, Any]:
     }
 
 
+def _check(discretion: Discretion, value: Any) -> dict[str, Any]:
+    return {**value, "said": discretion.text(value["said"])} if value else {}
+
+
 def _body(_discretion: Discretion, _value: Any) -> bytes:
     return hidden(_discretion, None).encode()
 
 
-register(Connection, profile=_profile, state_reason=_TEXT, last_error=_TEXT)
+register(Connection, profile=_profile, state_reason=_TEXT, last_error=_TEXT, last_check=_check)
+register(Rule, paused_reason=_TEXT)
 register(Delivery, result=_TEXT, error=_TEXT, hint=_TEXT, cause=_TEXT, acknowledged_reason=_TEXT)
 register(DeliveryAttempt, error=_TEXT, steps=labelled("name"), exchanges=_none, changes=leaves)
 register(InboundWebhook, body=_body, headers=leaves, error=_TEXT, outcome=_TEXT)

@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.views.decorators.http import require_POST
 
-from bookings.browsing import display
+from bookings.browsing import DiscreetAdmin, display
 from integrations import clock, rules, tasks
 from integrations.admin import recipe_pages, recipes, rule_files
 from integrations.admin.cards import choose
@@ -30,7 +30,7 @@ _EXPERT = "The same options as they are stored. The fields above count, unless y
 
 
 @admin.register(Rule)
-class RuleAdmin(OperatedAdmin):
+class RuleAdmin(OperatedAdmin, DiscreetAdmin):
     """The rules in their order."""
 
     operations = (

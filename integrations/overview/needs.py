@@ -117,10 +117,10 @@ def _failures(facts: Facts) -> Iterator[Need]:
         )  # fmt: skip
     if len(groups) > MOST_CAUSES:
         title = f"Deliveries failed for {many(len(groups) - MOST_CAUSES, 'more cause')}"
-        yield Need(tone="danger", title=title, model=Delivery, query={"failed": "unseen"})
+        yield Need(tone="danger", title=title, model=Delivery)
     if facts.failures.is_cut:
         yield Need(
-            tone="danger", title="There are older failures", model=Delivery, query={"failed": "unseen"},
+            tone="danger", title="There are older failures", model=Delivery,
             hint=f"The newest {LOOKED_AT:,} are told here. Retry them, or acknowledge what needs nobody.",
         )  # fmt: skip
 

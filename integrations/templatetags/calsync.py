@@ -9,6 +9,8 @@ from django import template
 from django.utils import timezone
 from django.utils.timesince import timesince, timeuntil
 
+from bookings.covering import cover
+from bookings.discretion import Discretion
 from integrations import holds
 from integrations.models import Delivery
 
@@ -124,8 +126,9 @@ def due(when: datetime) -> str:
 
 
 @register.filter
-def why_held(delivery: Delivery) -> str:
+def why_held(delivery: Delivery, discretion: Discretion) -> str:
     """Say why a delivery waits on purpose now; nothing where it does not."""
+    cover(delivery.rule, discretion)
     return holds.explain(delivery, now=timezone.now())
 
 

@@ -174,7 +174,19 @@ def _tell_traffic(story: Story) -> None:
         invitee=invitee, cause_id=webhook.pk, changes={"name": [say("event.changes"), ""]}
     )
     delivery = DeliveryFactory.create(
-        event=event, failed=True, result=say("delivery.result"), error=say("delivery.error")
+        event=event, failed=True, result=say("delivery.result"), error=say("delivery.error"), hint=say("delivery.hint"),
+        cause=say("delivery.cause"), rule__paused_at=NOW, rule__paused_reason=say("rule.paused_reason"),
+    )  # fmt: skip
+    DeliveryFactory.create(
+        event=event,
+        failed=True,
+        acknowledged_at=NOW,
+        acknowledged_reason=say("delivery.acknowledged_reason"),
+    )
+    DeliveryFactory.create(
+        event=event,
+        rule__connection__state="paused",
+        rule__connection__state_reason=say("connection.state_reason"),
     )
     said = {"method": "POST", "url": "https://slack.com/api/x", "status": 200, "milliseconds": 1}
     exchanges = [{**said, "request": {"to": say("exchange.request")}, "response": {"to": say("exchange.response")}}]  # fmt: skip
@@ -189,6 +201,11 @@ def _tell_traffic(story: Story) -> None:
         "organization_uri": "T1",
     }  # fmt: skip
     connection.last_error, connection.last_error_at = say("connection.last_error"), NOW
+    connection.last_check = {
+        "at": NOW.isoformat(),
+        "ok": False,
+        "said": say("connection.last_check"),
+    }
     connection.save()
     calendar = ConnectionFactory.create(provider="calendly", profile=dict(connection.profile))
     run = BackfillRunFactory.create(

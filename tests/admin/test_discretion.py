@@ -88,6 +88,19 @@ def test_a_list_is_not_narrowed_by_what_may_not_be_seen(story, query):
     assert _client("view_personal_data").get(people, query).status_code == 400
 
 
+def test_a_list_is_not_sorted_by_what_may_not_be_seen(story):
+    people = reverse("admin:bookings_invitee_changelist")
+    clear, masked = _client(), _client("view_personal_data")
+
+    orders = [
+        client.get(people, {"o": "0.1.2"}).context["cl"].queryset.query.order_by
+        for client in (clear, masked)
+    ]
+
+    assert "name" in orders[0]
+    assert not {"name", "email"} & set(orders[1])
+
+
 def test_nobody_is_found_by_a_name_that_may_not_be_seen(story):
     people = reverse("admin:bookings_invitee_changelist")
     searching.refresh([invitee.booking_id for invitee in Invitee.objects.all()])

@@ -168,6 +168,8 @@ def test_ignoring_needs_a_reason_and_a_retry_takes_it_back(operator):
     assert "MARKER" in ignored
     assert "The test account is gone." in page
     assert (row.state, row.acknowledged_reason) == ("waiting", "")
+    # Not in the log, where nobody covers it and erasing a person does not look for it.
+    assert not LogEntry.objects.filter(change_message__contains="test account").exists()
 
 
 def test_many_become_an_operation_that_can_be_watched_and_stopped(operator, monkeypatch):
@@ -249,6 +251,37 @@ def test_all_of_a_list_s_filter_is_asked_for_before_it_is_sent_again(operator):
     assert "Retry all of this filter" in html
     assert "Retry: 2 deliveries" in asked
     assert _states() == ["failed"] * 3
+
+
+@pytest.mark.parametrize(
+    "query", ["failure_class__exact=", "state__exact=", "state__exact=failed&state__exact=skipped"]
+)
+def test_a_list_that_no_form_says_is_not_chosen_as_a_whole(operator, query):
+    _fail()
+    url = f"{reverse('admin:integrations_delivery_changelist')}?{query}"
+
+    assert "all of this filter" not in _html(operator, url)
+
+
+def test_ids_and_moments_that_no_database_holds_are_refused_in_words(operator):
+    row = _fail()[0]
+    page = reverse("admin:integrations_delivery_changelist")
+
+    far = _html(operator, inbox_url(), settled_from="0001-01-01T00:00:00+14:00")
+    span = _html(operator, page, created_to="9999-12-31T23:00:00-12:00")
+    rows = operator.get(_bulk("retry", f"pk={row.pk}&pk={'9' * 20}"), follow=True)
+
+    assert "Give the moment as" in far
+    assert "Give the moment as" in span
+    assert "Choose up to 100 rows of the list." in rows.content.decode()
+    assert _html(operator, page, q="9" * 5000)
+    assert operator.get(page, {"connection": "9" * 20}).status_code == 302
+
+
+def test_a_cause_in_the_inbox_s_own_address_narrows_nothing(viewer):
+    _fail()
+
+    assert "MARKER" in _html(viewer, inbox_url(), cause="0123456789abcdef")
 
 
 def test_what_a_search_finds_is_not_chosen_as_a_whole(operator):

@@ -6,6 +6,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from integrations.admin.error_inbox import inbox_url
 from integrations.overview.needs import FINDERS
 from tests.factories import (
     BackfillRunFactory,
@@ -47,6 +48,8 @@ def test_a_stranger_reads_the_verdict_what_to_do_and_how_far_behind_each_connect
     assert "Slack answered: channel_not_found." in html
     assert "Check the channel in the rule, then retry." in html
     assert "behind</span>" in html
+    # What the card counts, the inbox counts; the list of deliveries shows what was replaced since, too.
+    assert f"{inbox_url()}?connection={rule.connection_id}" in html
 
 
 def test_every_need_leads_to_rows_that_can_be_opened():

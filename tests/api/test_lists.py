@@ -1,5 +1,7 @@
 """What the lists tell, and what they can be asked."""
 
+import base64
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -195,6 +197,11 @@ def test_what_changed_since_is_found_by_its_own_change_and_by_its_invitees(ask):
     assert quiet.pk in ids(ask("bookings", updated_since="2026-11-20T09:00:00Z"))
 
 
+def cursor(*told):
+    """Return a cursor that says this, whether or not we would say so."""
+    return base64.urlsafe_b64encode(json.dumps(told).encode()).decode().rstrip("=")
+
+
 @pytest.mark.parametrize(
     ("question", "words"),
     [
@@ -208,9 +215,21 @@ def test_what_changed_since_is_found_by_its_own_change_and_by_its_invitees(ask):
         ({"ordering": "name"}, "Choose one of: start_time, -start_time"),
         ({"page_size": "201"}, "Choose a number from 1 to 200."),
         ({"page_size": "0"}, "Choose a number from 1 to 200."),
+        ({"page_size": "000000200999"}, "Choose a number from 1 to 200."),
+        ({"updated_since": "0001-01-01T00:00:00+14:00"}, "Write a time in ISO 8601"),
+        ({"max_start_time": "9999-12-31T23:00:00-12:00"}, "Write a time in ISO 8601"),
         ({"cursor": "what"}, "This cursor was not made here."),
         ({"cursor": "W10"}, "This cursor was not made here."),
         ({"cursor": "é"}, "This cursor was not made here."),
+        (
+            {"cursor": cursor("-id", 5, "2026-11-20T09:00:00Z"), "ordering": "-id"},
+            "This cursor was not made here.",
+        ),
+        ({"cursor": cursor("-start_time", 5, None)}, "This cursor was not made here."),
+        (
+            {"cursor": cursor("-start_time", 5, "0001-01-01T00:00:00+14:00")},
+            "This cursor was not made here.",
+        ),
         ({"uri": "a\0b"}, "Null characters are not allowed."),
     ],
 )
