@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import environ
 import structlog
 from django.core.exceptions import ImproperlyConfigured
+from django.templatetags.static import static
 
 from config import environment, logs
 
@@ -203,7 +204,7 @@ AXES_RESET_ON_SUCCESS = True
 AXES_DISABLE_ACCESS_LOG = True  # the audit log has it
 AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False
-AXES_COOLOFF_MESSAGE = "Too many failed sign-ins. Wait 15 minutes, then try again."
+AXES_LOCKOUT_TEMPLATE = "429.html"
 AXES_CLIENT_IP_CALLABLE = "integrations.admin.signing_in.address_of"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
@@ -260,6 +261,8 @@ UNFOLD = {
     "SITE_SYMBOL": "sync_alt",
     "SIDEBAR": {"show_search": False, "navigation": "integrations.admin.navigation.sidebar"},
     "DASHBOARD_CALLBACK": "integrations.admin.home.home",
+    "STYLES": [lambda _request: static("integrations/admin.css")],
+    "SCRIPTS": [lambda _request: static("integrations/names.js")],
 }
 
 # --- static files ---------------------------------------------------------------------------------------------------

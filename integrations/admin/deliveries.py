@@ -187,10 +187,8 @@ class DeliveryAdmin(WholeFilterAdmin, ErrorInboxAdmin, OperatedAdmin, ReadOnlyAd
         )
 
     def offered(self, row: Delivery) -> Iterable[Operation]:
-        """Offer a retry where there is something to retry, and to look before."""
-        retry, acknowledge, dry_run = self.operations
-        if _is_open(row):
-            return (retry, acknowledge, dry_run)
+        """Offer a retry where there is something to retry, and to look before; to ignore it the page asks for a reason."""
+        retry, _, dry_run = self.operations
         return (retry, dry_run) if row.state in {State.FAILED, State.SKIPPED} else (dry_run,)
 
     @display(description="created", ordering="id")

@@ -198,7 +198,7 @@ def _card(
     advice = ADVICE.get(group.failure_class, "")
     return Card(
         group=group, connection=str(newest.connection), needs=newest.get_failure_class_display(),
-        cause=discretion.text(group.cause), hint=(group.hint if discretion.is_clear else "") or advice,
+        cause=discretion.text(_last_line(newest.error) if group.count == 1 else group.cause), hint=(group.hint if discretion.is_clear else "") or advice,
         fault=discretion.text(_last_line(newest.error)) if is_fault else "",
         examples=tuple(_row(row, discretion) for row in rows), mend=mend(newest, user=request.user),
         open_url=f"{reverse(f'admin:{_CAUSE}')}?{query_of(own)}", **_urls(own, request.get_full_path()),

@@ -1,19 +1,18 @@
-"""What a person would set up first: a staff user, the connections, the rules, a channel, and Calendly's subscriptions."""
+"""What a person would set up first: the connections, the rules, a channel, and Calendly's subscriptions."""
 
-import secrets
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth import get_user_model
 from django.urls import reverse
 from django.utils import timezone
 
 from bookings.models import BookingEvent
 from integrations import accounts, backfill, drift, notifications, profiles, subscriptions
 from integrations.demo import installing
+from integrations.demo.staff import SUPERUSER
 from integrations.models import (
     BackfillRun,
     Connection,
@@ -28,7 +27,6 @@ from integrations.models.rule import ANCHORS
 from integrations.sandbox.config import SandboxConfig
 from integrations.sandbox.control_client import SandboxControl
 
-USERNAME = "demo"
 CALENDLY_TOKEN = "sandbox-calendly-pat"  # noqa: S105  # the sandbox's own, known to everybody
 #: Each kind of meeting has its channel. By its name, which each webhook tells; Calsync knows the slug once it has read the event type.
 _CARDS = {
@@ -48,14 +46,6 @@ _CARRIED = [
     for kind in BookingEvent.Kind
     if kind not in {BookingEvent.Kind.ROUTING_FORM_SUBMITTED, *ANCHORS}
 ]
-
-
-def make_staff_user() -> str:
-    """Make the demo's administrator and return the password."""
-    password = secrets.token_urlsafe(9)
-    # Olivia's address: whoever presses a button on the sandbox's page presses as Olivia.
-    get_user_model().objects.create_superuser(USERNAME, "olivia@harbor.example", password)
-    return password
 
 
 def connect_everything(*, sandbox_url: str, mail_port: int) -> None:
@@ -148,7 +138,7 @@ def read_history(*, days: int) -> BackfillRun:
 def compare() -> DriftRun:
     """Ask what Salesforce holds of what was written; a worker does it."""
     return drift.start(
-        Connection.objects.get(provider="salesforce"), now=timezone.now(), requested_by=USERNAME
+        Connection.objects.get(provider="salesforce"), now=timezone.now(), requested_by=SUPERUSER
     )
 
 

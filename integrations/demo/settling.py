@@ -62,7 +62,7 @@ def count() -> Counts:
             state__in=[Delivery.State.DELIVERED, Delivery.State.SKIPPED]
         ).count(),
         waiting=states.filter(state__in=Delivery.UNSETTLED).count(),
-        failed=states.filter(state=Delivery.State.FAILED)
+        failed=states.filter(state=Delivery.State.FAILED, acknowledged_at=None)
         .exclude(failure_class=Delivery.FailureClass.REVIEW)
         .count(),
         asked=MatchReview.objects.filter(state=MatchReview.State.OPEN).count(),

@@ -33,7 +33,7 @@ _SCENES = """
  -7 16 interview          Paula Gomez        -
  -6 10 consulting-session Quentin Moore      Moore Partners
  -5 13 sales-demo         Rosa Blum          Blumenhaus         no_show
- -4  9 sales-demo         Sven Eriksson      Eriksson Group
+ -4  9 sales-demo         Sven Eriksson      Eriksson Group     failing
  -3 15 interview          Tomás Silva        -                  reschedule
  -2 11 consulting-session Ulla Berg          Berg Advokater
  -1 14 sales-demo         Vikram Shah        Shah Logistics

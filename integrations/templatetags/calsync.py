@@ -30,6 +30,17 @@ _ICONS: Mapping[str, str] = {
     "synced": "check", "waiting": "schedule", "retrying": "autorenew", "paused": "pause", "failed": "close",
 }  # fmt: skip
 
+#: Kinds of place whose name at Calendly is no word of ours.
+_PLACES: Mapping[str, str] = {
+    "google_conference": "Google Meet", "microsoft_teams_conference": "Microsoft Teams", "physical": "In person",
+    "inbound_call": "The invitee calls", "outbound_call": "The host calls", "ask_invitee": "As the invitee said",
+    "custom": "As the host said", "gotomeeting": "GoTo Meeting", "gotomeeting_conference": "GoTo Meeting",
+}  # fmt: skip
+#: How it stands with the link of a conference, where it is not there.
+_LINKS: Mapping[str, str] = {
+    "initiated": "the link is being made", "processing": "the link is being made", "failed": "the link could not be made",
+}  # fmt: skip
+
 
 @register.filter
 def tone(state: str) -> str:
@@ -41,6 +52,18 @@ def tone(state: str) -> str:
 def icon(state: str) -> str:
     """Return the symbol of a destination's state, for who does not tell colours apart."""
     return _ICONS.get(state, "remove")
+
+
+@register.filter
+def place(kind: str) -> str:
+    """Return what a kind of place is called: "Google Meet" for "google_conference"."""
+    return _PLACES.get(kind) or kind.removesuffix("_conference").replace("_", " ").capitalize()
+
+
+@register.filter
+def link_state(status: str) -> str:
+    """Return why a conference has no link; nothing where it has one."""
+    return _LINKS.get(status, "")
 
 
 @register.filter

@@ -80,7 +80,6 @@ def operate(delivery, name="acknowledge"):
 def test_a_failure_is_acknowledged_shown_and_logged(operator):
     delivery = DeliveryFactory.create(failed=True)
     page = reverse("admin:integrations_delivery_change", args=[delivery.pk])
-    assert operate(delivery) in shown(operator, page)
 
     operator.post(operate(delivery))
 
@@ -88,7 +87,6 @@ def test_a_failure_is_acknowledged_shown_and_logged(operator):
     assert delivery.acknowledged_by.startswith("staff")
     seen = shown(operator, page)
     assert f"by {delivery.acknowledged_by}" in seen
-    assert operate(delivery) not in seen
     assert LogEntry.objects.get().get_change_message() == "Acknowledged."
 
 

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import secrets
 import sys
 from argparse import SUPPRESS
 from pathlib import Path
@@ -11,7 +12,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from integrations.demo import accounts, settling, stack, story
+from integrations.demo import accounts, settling, stack, staff, story
 from integrations.demo import place as places
 from integrations.demo.place import DemoUnavailable, Place
 from integrations.embedded import BrokerUnavailable, ChildDied
@@ -82,7 +83,8 @@ class Command(BaseCommand):
             places.clear(place.directory)
             places.note_address(place)
             with stack.running(place, say=self._say) as group:
-                password = accounts.make_staff_user()
+                password = secrets.token_urlsafe(9)
+                staff.make_staff(password)
                 with SandboxControl(place.sandbox_url) as sandbox:
                     story.seed_history(sandbox, days=_HISTORY_DAYS, now=timezone.now())
                     accounts.connect_everything(
@@ -95,6 +97,7 @@ class Command(BaseCommand):
                     story.play(sandbox, now=timezone.now())
                     settling.wait_until_settled(group, sandbox)
                     story.change_by_hand(sandbox)
+                    staff.work()
                     accounts.compare()
                     accounts.tell_staff()
                     counts = settling.wait_until_settled(group, sandbox)
@@ -103,6 +106,7 @@ class Command(BaseCommand):
 
     def _welcome(self, place: Place, counts: settling.Counts, *, password: str) -> None:
         late = f"\n{counts.waiting} more are still on their way." if counts.waiting else ""
+        colleagues = ", ".join(staff.ROLES.values())
         self._say(
             f"""
 {counts.webhooks} webhooks became {counts.bookings} bookings and {counts.events} events;
@@ -112,8 +116,10 @@ Changed in Salesforce by hand, and found: {counts.changed}, under Differences.
 The recipes Sales, Consulting and Recruiting are installed, each for its event type: see Rules.
 A backfill read {counts.history} older bookings and sent nothing for them.
 Today's agenda, a report and what has failed were told in Slack's #sales.
+An operator has ignored one failure, sent a booking again and marked a no-show: see the Audit log.
 
-  Calsync    {place.web_url}/admin/     user {accounts.USERNAME}, password {password}
+  Calsync    {place.web_url}/admin/     user {staff.SUPERUSER}, password {password}
+             As one of your colleagues sees it: {colleagues}; the same password
   Sandbox    {place.sandbox_url}/     book, reschedule, cancel; see what each of them holds; press Slack's buttons
 
 Logs are in {place.directory / "logs"}. Ctrl-C stops everything."""
