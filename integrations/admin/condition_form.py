@@ -11,7 +11,7 @@ from django import forms
 
 from integrations import conditions
 from integrations.admin.condition_layout import Layout, layout_of, tree_of
-from integrations.admin.condition_widget import ConditionsWidget, problems_of
+from integrations.admin.condition_widget import ConditionsWidget, known_questions, problems_of
 from integrations.admin.typed_form import SHOWN, parsed
 
 ROWS, TRUTH = "asks", "conditions"
@@ -31,6 +31,7 @@ def fill(form: forms.ModelForm) -> None:  # type: ignore[type-arg]  # not generi
     rows: Any = form.fields[ROWS].widget
     form.fields[ROWS].initial = layout_of(tree)
     rows.beyond = conditions.in_words(tree) if form.fields[ROWS].initial is None else None
+    rows.questions = known_questions()
     text = json.dumps(tree, indent=2)
     widget.attrs["rows"] = max(6, min(text.count("\n") + 2, 30))
 

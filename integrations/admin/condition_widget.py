@@ -1,7 +1,7 @@
 """Rows of conditions on a page: which controls each needs, and what came back of them."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, ClassVar
@@ -63,6 +63,11 @@ class Control:
         return [*lines, "", ""][: max(2, len(lines))] if self.kind == "range" else lines
 
     @property
+    def size(self) -> int:
+        """Return how many choices are seen at once."""
+        return min(8, len(self.fact.choices)) if self.fact else 5
+
+    @property
     def strange(self) -> list[str]:
         """Return values that are none of the choices: they are shown and refused, not lost."""
         known = self.fact.choices if self.fact else ()
@@ -79,6 +84,7 @@ class ConditionsWidget(forms.Widget):
     problems: Mapping[Place, Problem] = {}
     #: Conditions that have no rows, in words; empty where they cannot be read. None: they have rows.
     beyond: str | None = None
+    questions: Sequence[str] = ()
 
     def value_from_datadict(self, data: Any, files: Any, name: str) -> Layout:
         """Return the rows that were sent, in the order of their numbers."""
@@ -93,7 +99,9 @@ class ConditionsWidget(forms.Widget):
         if self.beyond is not None:
             return render_to_string(_BEYOND, {"sentence": self.beyond})
         layout = value if isinstance(value, Layout) else Layout()
-        return render_to_string(_TEMPLATE, _context(name, layout, self.problems))
+        return render_to_string(
+            _TEMPLATE, {**_context(name, layout, self.problems), "questions": self.questions}
+        )
 
 
 class ConditionsField(forms.Field):
@@ -168,10 +176,10 @@ def _context(name: str, layout: Layout, problems: Mapping[Place, Problem]) -> di
     return {
         "name": name, "join": layout.join, "groups": groups, "modes": MODES.items(), "facts": _grouped(),
         "sentence": conditions.in_words(tree_of(layout)), "is_empty": not layout.groups,
-        "further": {"name": f"{name}__{further}", "mode": ALL, "rows": [], "spare": [_control(name, further, r, Row()) for r in range(_SPARE)]},
+        "further": {"name": f"{name}__{further}", "mode": ALL, "rows": [_control(name, further, r, Row()) for r in range(_SPARE)], "spare": []},
         "blank_group": {"name": f"{name}__9999", "mode": ALL, "rows": [], "spare": []},
         "blank": Control(name=f"{name}__9999-9999", row=Row()), "kinds": _BLANK_VALUES,
-        "all_operators": _all_operators(), "catalogue": _catalogue(), "questions": known_questions(),
+        "all_operators": _all_operators(), "catalogue": _catalogue(),
     }  # fmt: skip
 
 

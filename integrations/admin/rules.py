@@ -55,7 +55,6 @@ class RuleAdmin(ArrangedAdmin):
     list_display_links = ("name",)
     list_filter = ("enabled", ("paused_at", admin.EmptyFieldListFilter), "connection", "acts_on_backfill")  # fmt: skip
     list_select_related = ("connection", "waits_for")
-    ordering = ("position", "id")
     search_fields = ("name",)
 
     def get_urls(self) -> list[URLPattern]:

@@ -45,6 +45,7 @@ document.addEventListener("DOMContentLoaded", () => {
       const controls = [...place.querySelectorAll("[name]")];
       const select = controls.find((control) => control.tagName === "SELECT");
       if (select && fact.choices.length) for (const choice of fact.choices) select.add(new Option(choice, choice));
+      if (select?.multiple) select.size = Math.min(8, select.options.length);
       if (controls.length === 2) controls.forEach((control, index) => { control.value = lines[index] ?? ""; });
       else if (select?.multiple) for (const option of select.options) option.selected = lines.includes(option.value);
       else if (select) { if ([...select.options].some((option) => option.value === lines[0])) select.value = lines[0]; }
