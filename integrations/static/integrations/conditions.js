@@ -117,6 +117,7 @@ document.addEventListener("DOMContentLoaded", () => {
       const isLast = rowsOf(group).length === 0 && groups.querySelectorAll("[data-group]").length > 1;
       const target = beside?.querySelector("[data-fact]") ?? (isLast ? part.querySelector("[data-add-group]") : group.querySelector("[data-add]"));
       if (isLast) group.remove();
+      else if (rowsOf(group).length === 0) group.querySelector("[data-mode]").value = "all";
       settle();
       target.focus();
       said.textContent = "The condition was removed.";
