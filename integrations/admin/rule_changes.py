@@ -72,7 +72,7 @@ def _told(rule: Rule, name: str) -> str:
             return ", ".join(clock.in_words(rule))
         case "late_policy":
             return str(rule.get_late_policy_display()) if rule.clock_kinds else ""
-        case "connection" if rule.connection_id is None:
+        case "connection" if not rule.connection_id:
             return ""
     value = getattr(rule, name)
     if isinstance(value, bool):
