@@ -26,20 +26,35 @@ def fill(form: forms.ModelForm) -> None:  # type: ignore[type-arg]  # not generi
 
 
 def check(form: forms.ModelForm, cleaned: dict[str, Any]) -> None:  # type: ignore[type-arg]  # as above
-    """Check that kinds, offset and the other rule fit together, and give the rule its offset."""
+    """Check that kinds, offset and the other rule fit together, and give the rule its offset.
+
+    What stands in fields that are not used, and that the page hides, counts for nothing.
+    """
     rule = cast("Rule", form.instance)
     _keep_what_was_left_out(rule, cleaned)
-    kinds, number = cleaned.get("kinds") or (), cleaned.get("offset")
-    wanted = [kind for kind in ANCHORS if kind in kinds]
-    minutes = (number or 0) * (cleaned.get("offset_unit") or 60)
-    if number and not wanted:
-        form.add_error("offset", "It says nothing without the kind starting or ended: choose one, or leave it empty.")  # fmt: skip
-    if "starting" in wanted and not minutes:
+    wanted = [kind for kind in ANCHORS if kind in (cleaned.get("kinds") or ())]
+    if not wanted:
+        _ignore(form, "offset", "late_rule", "grace_minutes")
+        cleaned["late_rule"], cleaned["grace_minutes"] = None, rule.grace_minutes
+        rule.offset_minutes = 0
+        return
+    rule.offset_minutes = _minutes(form, cleaned, wanted)
+    _check_late_rule(form, cleaned)
+
+
+def _minutes(form: forms.ModelForm, cleaned: dict[str, Any], wanted: list[str]) -> int:  # type: ignore[type-arg]  # as above
+    minutes = int((cleaned.get("offset") or 0) * (cleaned.get("offset_unit") or 60))
+    if "starting" in wanted and not minutes and "offset" not in form.errors:
         form.add_error("offset", "Say how long before the start: 24 hours, say.")
     if minutes > LONGEST_OFFSET:
         form.add_error("offset", "30 days at most.")
-    _check_late_rule(form, cleaned, wanted=bool(wanted))
-    rule.offset_minutes = minutes if wanted else 0
+        return 0
+    return minutes
+
+
+def _ignore(form: forms.ModelForm, *names: str) -> None:  # type: ignore[type-arg]  # as above
+    for name in names:
+        form.errors.pop(name, None)
 
 
 def _keep_what_was_left_out(rule: Rule, cleaned: dict[str, Any]) -> None:
@@ -48,17 +63,9 @@ def _keep_what_was_left_out(rule: Rule, cleaned: dict[str, Any]) -> None:
     cleaned["late_policy"] = cleaned.get("late_policy") or rule.late_policy
 
 
-def _check_late_rule(
-    form: forms.ModelForm,  # type: ignore[type-arg]  # as above
-    cleaned: dict[str, Any],
-    *,
-    wanted: bool,
-) -> None:
-    asks, other = cleaned["late_policy"] == Rule.LatePolicy.OTHER, cleaned.get("late_rule")
-    if asks and wanted and other is None and "late_rule" not in form.errors:
+def _check_late_rule(form: forms.ModelForm, cleaned: dict[str, Any]) -> None:  # type: ignore[type-arg]  # as above
+    if cleaned["late_policy"] != Rule.LatePolicy.OTHER:
+        _ignore(form, "late_rule")
+        cleaned["late_rule"] = None
+    elif cleaned.get("late_rule") is None and "late_rule" not in form.errors:
         form.add_error("late_rule", "Choose the rule that acts instead.")
-    if other is not None and not (asks and wanted):
-        form.add_error(
-            "late_rule",
-            "It is used for starting or ended alone, and only with “act by another rule instead”: choose that, or leave it empty.",
-        )

@@ -13,9 +13,8 @@ from unfold.widgets import (
 )
 
 from bookings.models import BookingEvent
-from integrations import conditions
-from integrations.admin import clock_form
-from integrations.admin.fields import ReadableJSONField
+from integrations.admin import clock_form, condition_form, rule_changes
+from integrations.admin.condition_widget import ConditionsField
 from integrations.admin.providers import Provider, action_choices, get_provider
 from integrations.admin.typed_form import Shape, TypedForm, truth_field, typed_form
 from integrations.models import Connection, Rule
@@ -49,24 +48,23 @@ class RuleForm(TypedForm):
         widget=UnfoldAdminSelectWidget,
         help_text="One of the actions of the connection's provider.",
     )
-    conditions = ReadableJSONField(
-        help_text=(
-            "What has to be true beside; {} for always. Example: "
-            '{"and": [{"fact": "booking.duration", "op": ">=", "value": 30}, '
-            '{"not": {"fact": "invitee.is_free_mail", "op": "is", "value": true}}]}. '
-            "docs/rules.md lists the facts and operators."
-        )
+    asks = ConditionsField(
+        label="And only if",
+        required=False,
+        help_text="What has to be true beside. What is not known is neither true nor false, and a rule acts only where everything is true.",
     )
+    conditions = truth_field("Conditions as JSON")
     options = truth_field("Options as JSON")
 
     class Meta:
         model = Rule
-        fields = ("name", "enabled", "kinds", "conditions", "connection", "action", "options", "position", "debounce_seconds", "waits_for", "waits_at_most", "acts_on_backfill", "backfill_max_age_days", "late_policy", "late_rule", "grace_minutes")  # fmt: skip
+        fields = ("name", "enabled", "kinds", "conditions", "connection", "action", "options", "position", "stops", "debounce_seconds", "waits_for", "waits_at_most", "acts_on_backfill", "backfill_max_age_days", "late_policy", "late_rule", "grace_minutes")  # fmt: skip
         labels = {
             "late_policy": "If booked later than that",
             "late_rule": "The other rule",
             "grace_minutes": "Minutes that may pass",
             "position": "Place in the list",
+            "stops": "Stop the rules below",
             "debounce_seconds": "Seconds for further changes",
             "waits_for": "After the rule",
             "waits_at_most": "But wait at most",
@@ -74,6 +72,9 @@ class RuleForm(TypedForm):
             "backfill_max_age_days": "Up to an age of",
         }
         help_texts = {
+            "conditions": "{} for always. The manual page “Rules” lists the facts and operators.",
+            "position": "Rules are asked from the first to the last; 1 is the first. Empty: a new rule goes last.",
+            "stops": "Rules further down do not act on an event that this one acts on.",
             "late_policy": "What to do about a meeting that is booked, or moved, when the moment has passed already.",
             "late_rule": (
                 "Its connection, action and options are used; whether to act, the conditions of this rule say. It needs no kinds "
@@ -105,20 +106,21 @@ class RuleForm(TypedForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        #: What the rule said before, for its history.
+        self.said_before = rule_changes.said(self.instance)
         clock_form.fill(self)
-        for name in ("debounce_seconds", "waits_at_most", *clock_form.OPTIONAL):
+        condition_form.fill(self)
+        for name in ("position", "debounce_seconds", "waits_at_most", *clock_form.OPTIONAL):
             if name in self.fields:
                 self.fields[name].required = False
         awaited = self.fields.get("waits_for")
         if isinstance(awaited, forms.ModelChoiceField):
             awaited.queryset = Rule.objects.exclude(pk=self.instance.pk)
 
-    def clean_conditions(self) -> Any:
-        """Check the conditions, and say for each thing that is wrong where it stands."""
-        given = self.cleaned_data["conditions"]
-        if problems := conditions.check(given):
-            raise forms.ValidationError([str(problem) for problem in problems])
-        return given
+    def clean_position(self) -> int:
+        """Take an empty place for the one that the rule has; a new one has none yet."""
+        place = self.cleaned_data["position"]
+        return int(self.instance.position if place is None else place)
 
     def clean_debounce_seconds(self) -> int:
         """Take an empty field for no wait."""
@@ -136,6 +138,7 @@ class RuleForm(TypedForm):
             told = "An age says nothing while the rule does not act on what a backfill finds."
             self.add_error("backfill_max_age_days", told)
         clock_form.check(self, cleaned)
+        condition_form.check(self, cleaned)
         if {"connection", "action"} <= cleaned.keys():
             self._check_action(get_provider(cleaned["connection"].provider), cleaned["action"])
         return cleaned

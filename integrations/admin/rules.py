@@ -2,46 +2,58 @@
 
 from collections.abc import Iterable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.views.decorators.http import require_POST
 
 from bookings.browsing import DiscreetAdmin, display
-from integrations import clock, rules, tasks
-from integrations.admin import recipe_pages, recipes, rule_files
+from integrations import clock, conditions, ordering, rules, tasks
+from integrations.admin import recipe_pages, recipes, rule_changes, rule_files
 from integrations.admin.cards import choose
-from integrations.admin.operations import OperatedAdmin, Operation
+from integrations.admin.condition_layout import layout_of
+from integrations.admin.operations import Operation
 from integrations.admin.rule_form import chosen, options_shape, rule_form
+from integrations.admin.rule_lately import WINDOW, lately
+from integrations.admin.rule_order import DOWN, OFF, ON, UP, ArrangedAdmin
 from integrations.admin.rule_starts import copied, rule_choices, rule_initial
-from integrations.admin.rule_words import in_a_sentence
+from integrations.admin.rule_words import details, in_a_sentence
 from integrations.admin.typed_form import Shape, posted_values, sections
 from integrations.admin.words import TONES, duration, short, told_settings
 from integrations.models import Delivery, Rule
 
+_RESUME = Operation(
+    name="resume", label="Resume", icon="play_arrow", permission="integrations.operate_rule"
+)
 _EXPERT = "The same options as they are stored. The fields above count, unless you change this JSON: then the JSON counts."
+
+_EXPERT_CONDITIONS = "The same conditions as they are stored. The rows above count, unless you change this JSON: then the JSON counts."
+_ONLY_JSON = "These conditions cannot be shown as rows, and are edited here."
 
 
 @admin.register(Rule)
-class RuleAdmin(OperatedAdmin, DiscreetAdmin):
+class RuleAdmin(ArrangedAdmin, DiscreetAdmin):
     """The rules in their order."""
 
-    operations = (
-        Operation(
-            name="resume", label="Resume", icon="play_arrow", permission="integrations.operate_rule"
-        ),
-    )
-    actions = ("resume",)
+    class Media:
+        js: ClassVar = ("integrations/rule_clock.js",)
+        css: ClassVar = {"all": ("integrations/rule.css",)}
+
+    operations = (_RESUME, ON, OFF, UP, DOWN)
+    actions = ("resume", "switch_on", "switch_off")
+    object_history_template = "admin/integrations/rule/history.html"
     change_form_outer_before_template = "admin/integrations/rule/above.html"
     list_before_template = "admin/integrations/rule/above_list.html"
-    list_display = ("name", "badge", "does", "connection", "held", "on_backfill", "position")
+    list_display = ("position", "name", "badge", "does", "connection", "held", "on_backfill")
+    list_display_links = ("name",)
     list_filter = ("enabled", ("paused_at", admin.EmptyFieldListFilter), "connection", "acts_on_backfill")  # fmt: skip
     list_select_related = ("connection", "waits_for")
     search_fields = ("name",)
@@ -58,8 +70,8 @@ class RuleAdmin(OperatedAdmin, DiscreetAdmin):
         may_change = self.has_change_permission(request, obj) if obj else True
         options = list(sections("options", shape, heading="Options"))
         return [
-            (None, {"fields": ("name", "enabled", "position")}),
-            ("When", {"fields": ("kinds", "conditions")}),
+            (None, {"fields": ("name", "enabled")}),
+            ("When", {"fields": ("kinds", "asks" if may_change else "conditions_told")}),
             (
                 "Before a start or after an end",
                 {
@@ -70,8 +82,10 @@ class RuleAdmin(OperatedAdmin, DiscreetAdmin):
             ("Then", {"fields": ("connection", "action")}),
             *((title, {"fields": names}) for title, names in options if may_change),
             *((("Options", {"fields": ("options_told",)}),) if not may_change else ()),
+            ("Order", {"fields": ("position", "stops")}),
             ("Waiting", {"fields": ("debounce_seconds", "waits_for", "waits_at_most")}),
             ("Backfills", {"fields": ("acts_on_backfill", "backfill_max_age_days")}),
+            *((("Conditions as JSON, for experts", _conditions_as_json(obj)),) if may_change else ()),
             *((("Options as JSON, for experts", {"fields": ("options",), "description": _EXPERT, "classes": ("collapse",)}),) if may_change else ()),
         ]  # fmt: skip
 
@@ -135,16 +149,37 @@ class RuleAdmin(OperatedAdmin, DiscreetAdmin):
         messages.success(request, f"Resumed: {names}. What waited is sent now, as the rule says.")
 
     def save_model(self, request: HttpRequest, obj: Rule, form: Any, change: bool) -> None:
-        """Save the rule; one that was paused is taken for mended and goes on."""
+        """Save the rule, and put it where it is wanted; one that was paused is taken for mended and goes on."""
+        wanted = obj.position if "position" in form.changed_data and obj.position else None
         super().save_model(request, obj, form, change)
+        ordering.place(obj, at=wanted)
         if self._let_go(obj):
             messages.success(
                 request, "The rule was paused and is resumed: what waited is sent now."
             )
 
     def offered(self, row: Rule) -> Iterable[Operation]:
-        """Offer to resume what is paused."""
-        return self.operations if row.paused_at else ()
+        """Offer to resume what is paused, and to switch it."""
+        switch = OFF if row.enabled else ON
+        return (_RESUME, switch) if row.paused_at else (switch,)
+
+    def construct_change_message(
+        self, request: HttpRequest, form: Any, formsets: Any, add: bool = False
+    ) -> Any:
+        """Note what was changed, before and after."""
+        if add:
+            return super().construct_change_message(request, form, formsets, add)
+        return rule_changes.message(form.said_before, rule_changes.said(form.instance))
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: Any = None
+    ) -> HttpResponse:
+        """Show who changed what, with before and after."""
+        response: HttpResponse = super().history_view(request, object_id, extra_context)
+        if isinstance(response, TemplateResponse) and response.context_data:
+            for entry in response.context_data["action_list"]:
+                entry.values = rule_changes.values_of(entry)
+        return response
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
@@ -155,6 +190,9 @@ class RuleAdmin(OperatedAdmin, DiscreetAdmin):
         may_add = self.has_add_permission(request)
         context = {
             "sentence": in_a_sentence(rule) if rule else "",
+            "details": list(details(rule)) if rule else (),
+            "lately": lately(rule, request) if rule else (),
+            "window": WINDOW,
             "duplicate_url": reverse("admin:integrations_rule_duplicate", args=[rule.pk])
             if rule and may_add
             else "",
@@ -199,6 +237,13 @@ class RuleAdmin(OperatedAdmin, DiscreetAdmin):
             options_shape(rule.connection.provider, rule.action).model, rule.options
         )
 
+    @display(description="and only if")
+    def conditions_told(self, rule: Rule) -> str:
+        """Say the conditions to who may only look."""
+        if not rule.conditions:
+            return "always"
+        return conditions.in_words(rule.conditions) or "They cannot be read, and hold for nothing."
+
     @display(description="how long before or after")
     def offset(self, rule: Rule) -> str:
         """Say when it acts, to who may only look."""
@@ -211,3 +256,10 @@ class RuleAdmin(OperatedAdmin, DiscreetAdmin):
             return "silent"
         days = rule.backfill_max_age_days
         return "acts, of any age" if days is None else f"acts, up to {days} days"
+
+
+def _conditions_as_json(rule: Rule | None) -> dict[str, Any]:
+    """Return the section of the JSON: folded away, unless it is the only way to edit it."""
+    if rule and layout_of(rule.conditions) is None:
+        return {"fields": ("conditions",), "description": _ONLY_JSON}
+    return {"fields": ("conditions",), "description": _EXPERT_CONDITIONS, "classes": ("collapse",)}

@@ -23,7 +23,7 @@ from integrations.admin.providers import check_options, describe
 from integrations.admin.typed_fields import Choices, collect, form_fields
 from integrations.options import Options, told
 
-_FOR, _SHOWN = "-for", "-shown"
+_FOR, SHOWN = "-for", "-shown"
 _PLACE = re.compile(r"^(\w+)[.:\[]")
 
 
@@ -48,7 +48,7 @@ class _TruthWidget(UnfoldAdminTextareaWidget):  # type: ignore[misc]  # the pack
             '{}<input type="hidden" name="{}" value="{}"><input type="hidden" name="{}" value="{}">'
         )
         area = super().render(name, value, attrs, renderer)
-        return format_html(hidden, area, name + _FOR, self.mark, name + _SHOWN, self.shown)
+        return format_html(hidden, area, name + _FOR, self.mark, name + SHOWN, self.shown)
 
 
 def truth_field(label: str) -> ReadableJSONField:
@@ -91,7 +91,7 @@ class TypedForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at ru
     def _look(self, widget: Any) -> None:
         """Find out what counts, and let the fields show what the JSON says where they were not filled in for it."""
         mark, written = self.data.get(self.truth + _FOR), self.data.get(self.truth, "")
-        shown = parsed(self.data.get(self.truth + _SHOWN, ""))
+        shown = parsed(self.data.get(self.truth + SHOWN, ""))
         now = parsed(written)
         is_changed = bool(written.strip()) and now != shown
         self.is_other = mark is not None and mark != self.shape.mark and not is_changed
@@ -103,7 +103,7 @@ class TypedForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at ru
             self._refill(now)
             widget.shown = json.dumps(now or {})
         else:
-            widget.shown = self.data.get(self.truth + _SHOWN, "")
+            widget.shown = self.data.get(self.truth + SHOWN, "")
 
     def _refill(self, values: Mapping[str, Any] | None) -> None:
         data: Any = self.data
@@ -128,7 +128,7 @@ class TypedForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at ru
     def _settle(self, cleaned: dict[str, Any]) -> None:
         names = {name: field_name(self.truth, name) for name in self.typed_names}
         entered = {name: cleaned[place] for name, place in names.items() if place in cleaned}
-        shown = parsed(self.data.get(self.truth + _SHOWN, "")) or {}
+        shown = parsed(self.data.get(self.truth + SHOWN, "")) or {}
         filled = (
             collect(self.shape.model, entered=entered, before=shown) if self.shape.model else {}
         )
@@ -221,7 +221,7 @@ def sections(truth: str, shape: Shape, *, heading: str) -> Iterator[tuple[str, l
 
 def posted_values(data: QueryDict, truth: str, *, stored: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return what the fields of a posted page began with; of one that carries nothing along, what is stored."""
-    return parsed(data.get(truth + _SHOWN, "")) or stored
+    return parsed(data.get(truth + SHOWN, "")) or stored
 
 
 def field_name(truth: str, name: str) -> str:

@@ -7,7 +7,7 @@ not found. What waits to be sent is compared with the meeting again (`sending`);
 
 from integrations.clock.coming import Coming, coming
 from integrations.clock.looking import Drained, clock_rules, drain, has_rules
-from integrations.clock.moments import in_words
+from integrations.clock.moments import in_words, span
 from integrations.clock.sending import outdated
 
 __all__ = [
@@ -19,4 +19,5 @@ __all__ = [
     "has_rules",
     "in_words",
     "outdated",
+    "span",
 ]

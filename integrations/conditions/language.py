@@ -192,7 +192,7 @@ def _problems_of_value(fact: Fact, operator: Operator, value: object) -> Iterato
             yield from _problems_of_one(fact, operator, value)
         case Takes.MANY:
             if not isinstance(value, list) or not 0 < len(value) <= MOST_ITEMS:
-                yield f"Write a list of one to {MOST_ITEMS} texts."
+                yield f"Write one to {MOST_ITEMS} texts; in JSON a list of them."
                 return
             for item in value:
                 yield from _problems_of_one(fact, operator, item)
@@ -200,20 +200,20 @@ def _problems_of_value(fact: Fact, operator: Operator, value: object) -> Iterato
             bounds = value if isinstance(value, list) else []
             numbers = [comparable(fact.type, bound) for bound in bounds]
             if len(numbers) != 2 or None in numbers or numbers[0] > numbers[1]:
-                yield "Write a list of two numbers, the lower one first."
+                yield "Write two numbers, the lower one first; in JSON a list of them."
 
 
 def _problems_of_one(fact: Fact, operator: Operator, value: object) -> Iterator[str]:
     match fact.type:
         case Type.TEXT | Type.LIST:
             if not isinstance(value, str) or not value.strip() or len(value) > MOST_TEXT:
-                yield f"Write a text in quotes, of one to {MOST_TEXT} characters."
+                yield f"Write a text of one to {MOST_TEXT} characters; in JSON in quotes."
             elif _is_no_choice(fact, operator, value):
                 yield f"“{_short(value)}” is none of its values: {', '.join(fact.choices)}."
         case Type.NUMBER if comparable(fact.type, value) is None:
-            yield "Write a number, without quotes."
+            yield "Write a number; in JSON without quotes."
         case Type.YES_NO if comparable(fact.type, value) is None:
-            yield "Write true or false, without quotes."
+            yield "Say yes or no; in JSON true or false, without quotes."
         case Type.MOMENT if not isinstance(value, str) or comparable(fact.type, value) is None:
             yield "Write a moment with its time zone, such as “2027-01-31T09:00:00+01:00”."
 

@@ -53,6 +53,11 @@ class ClockEntry(models.Model):
     class Meta:
         verbose_name_plural = "clock entries"
         ordering: ClassVar = ["-id"]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["rule", "-id"], name="clockentry_skipped", condition=Q(state="skipped")
+            )
+        ]
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=["rule", "chain", "kind", "anchor_at"], name="clockentry_once"

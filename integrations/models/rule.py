@@ -128,12 +128,17 @@ class Rule(models.Model):
         return self.name
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Save, unless the rule would wait for itself in the end; a rule that the clock is new to begins with now.
+        """Save, unless the rule would wait for itself in the end.
+
+        A rule that the clock is new to begins with now; a new one without a place goes last.
 
         Raises:
             ValidationError: it would, by way of the rules that are named.
         """
         self.check_waits()
+        if self._state.adding and not self.position:
+            last = Rule.objects.aggregate(last=models.Max("position"))["last"]
+            self.position = (last or 0) + 1
         if self._begins_anew():
             self.clock_since = timezone.now()
             if (names := kwargs.get("update_fields")) is not None:

@@ -190,7 +190,6 @@ def test_a_reminder_is_made_in_the_form_and_said_in_words(operator, paused):
     ("given", "field", "told"),
     [
         ({"kinds": ["starting"]}, "offset", "Say how long before the start: 24 hours, say."),
-        ({"offset": "1"}, "offset", "It says nothing without the kind starting or ended: choose one, or leave it empty."),
         ({"kinds": ["ended"], "offset": "31", "offset_unit": "1440"}, "offset", "30 days at most."),
         ({"kinds": ["ended"], "late_policy": "other"}, "late_rule", "Choose the rule that acts instead."),
         ({"kinds": ["ended"], "grace_minutes": "1441"}, "grace_minutes", "Ensure this value is less than or equal to 1440."),
@@ -200,6 +199,17 @@ def test_what_does_not_fit_the_clock_is_refused_in_words(operator, paused, given
     response = operator.post(page(paused), form(paused, **given))
 
     assert response.context["adminform"].form.errors[field] == [told]
+
+
+def test_what_stands_in_hidden_fields_of_the_clock_counts_for_nothing(operator, paused):
+    other = RuleFactory.create(name="Tell the host", kinds=[])
+    left = {"offset": "1", "offset_unit": "60", "late_rule": other.pk, "grace_minutes": "9999"}
+
+    operator.post(page(paused), form(paused, **left))
+
+    paused.refresh_from_db()
+    assert (paused.paused_at, paused.offset_minutes, paused.late_rule) == (None, 0, None)
+    assert paused.grace_minutes == 60
 
 
 def test_a_rule_without_kinds_is_saved_and_who_may_only_look_sees_when_a_rule_acts(
