@@ -18,9 +18,10 @@ from bookings.browsing import display
 from integrations import clock, rules, tasks
 from integrations.admin import recipes
 from integrations.admin.cards import choose
-from integrations.admin.operations import OperatedAdmin, Operation
+from integrations.admin.operations import Operation
 from integrations.admin.rule_form import chosen, options_shape, rule_form
 from integrations.admin.rule_starts import copied, rule_choices, rule_initial
+from integrations.admin.rule_trying import TriedAdmin
 from integrations.admin.rule_words import in_a_sentence
 from integrations.admin.typed_form import Shape, posted_values, sections
 from integrations.admin.words import TONES, duration, short, told_settings
@@ -30,7 +31,7 @@ _EXPERT = "The same options as they are stored. The fields above count, unless y
 
 
 @admin.register(Rule)
-class RuleAdmin(OperatedAdmin):
+class RuleAdmin(TriedAdmin):
     """The rules in their order."""
 
     operations = (
