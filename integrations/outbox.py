@@ -260,7 +260,7 @@ def looks_first(delivery: Delivery) -> bool:
     ).exists()
 
 
-def looking_first(deliveries: Iterable[Delivery]) -> set[tuple[int, int]]:
+def looking_first(deliveries: Iterable[Delivery]) -> set[tuple[int | None, int]]:
     """Return the chains and connections where an earlier attempt may have written something without an answer."""
     chains = {delivery.chain_id for delivery in deliveries}
     ambiguous = DeliveryAttempt.objects.filter(ambiguous=True, delivery__chain__in=chains)
