@@ -50,7 +50,7 @@ def typed(page):
     data = {}
     for name in form.fields:
         value = form[name].value()
-        if value not in (None, False):
+        if value is not None and value is not False:
             data[name] = value
     return data
 
@@ -77,6 +77,7 @@ def test_what_is_typed_is_tried_out_and_not_saved(rule, chain):
     page = client.post(url(rule), {**data, "try_booking": chain.pk}).content.decode()
 
     assert "what you typed, which is not saved yet" in page
+
     assert "rule would not act" in page
     assert "the duration in minutes is 30" in page
     assert '<input type="hidden" name="conditions"' in page

@@ -85,7 +85,7 @@ def test_nothing_is_written_anywhere_and_switched_on_the_rule_does_what_was_fore
 
     assert _world(sandbox) == before
     assert [r["path"] for r in sandbox.requests() if not _is_read(r)] == []
-    assert not (Delivery.objects.exists() or DeliveryAttempt.objects.exists())
+    assert not Delivery.objects.exists()
     assert not RemoteRecord.objects.exists()
     assert [rehearsing.verdict_of(item) for item in foreseen.found] == ["create", "create"]
     expected = [item.preview.settlement for item in foreseen.found]
