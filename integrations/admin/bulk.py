@@ -148,6 +148,7 @@ def _facts(row: BulkOperation, discretion: Discretion) -> list[tuple[str, str]]:
     if is_simulation(row):
         return facts(row)
     kind = bulk.KINDS.get(row.kind)
+    chosen: type[bulk.DeliveryChoice] | type[bulk.WebhookChoice]
     chosen = bulk.DeliveryChoice if kind and kind.model is Delivery else bulk.WebhookChoice
     try:
         return list(in_words(bulk.read(chosen, row.choice), discretion=discretion))

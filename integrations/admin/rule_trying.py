@@ -139,7 +139,7 @@ class TriedAdmin(OperatedAdmin):
         if not number.isdecimal():
             return None
         rows = Invitee.objects.select_related("booking__event_type").defer("raw", "booking__raw")
-        return rows.filter(pk=number, chain=number).first()
+        return rows.filter(pk=int(number), chain=int(number)).first()
 
     def _tested(self, request: HttpRequest, rule: Rule, chosen: Invitee) -> dict[str, Any]:
         found = rehearsing.rehearse(rule, [chosen.pk], clock=timezone.now, asks=True)

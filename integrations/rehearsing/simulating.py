@@ -64,7 +64,7 @@ def simulate(
 def rule_of(options: Mapping[str, Any]) -> Rule | None:
     """Return the rule of a simulation, if it is still there."""
     rows = Rule.objects.select_related("connection", "late_rule__connection")
-    return rows.filter(pk=options.get("rule")).first()
+    return rows.filter(pk=options.get("rule") or 0).first()
 
 
 def summary(operation: BulkOperation) -> list[tuple[str, str, int]]:
