@@ -17,7 +17,6 @@ TONES: Mapping[str, str] = {
     "waiting": "info", "stopping": "warning", "sending": "info", "received": "info", "running": "info",
     "degraded": "warning", "refused": "warning", "paused": "warning", "partial": "warning", "stopped": "warning",
     "failed": "danger", "disabled": "danger", "missing": "danger",
-    "create": "success", "update": "success", "act": "success", "fail": "danger", "left": "warning",
     "skipped": "default", "duplicate": "default", "ignored": "default",
 }  # fmt: skip
 

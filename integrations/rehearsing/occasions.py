@@ -55,13 +55,13 @@ def _newest_events(rule: Rule) -> Iterator[int]:
     rows = BookingEvent.objects.filter(
         id__gt=last - LOOKS_THROUGH, kind__in=_stored_kinds(rule), chain__isnull=False
     )
-    yield from (cast("int", pk) for pk in rows.order_by("-id").values_list("chain_id", flat=True))
+    yield from rows.order_by("-id").values_list("chain_id", flat=True)
 
 
 def _newest_places() -> "QuerySet[Invitee, int]":
     last = Invitee.objects.order_by("-id").values_list("id", flat=True).first() or 0
     rows = clock.active().filter(pk__gt=last - LOOKS_THROUGH).order_by("-id")
-    return cast("QuerySet[Invitee, int]", rows.values_list("chain_id", flat=True))
+    return rows.values_list("chain_id", flat=True)
 
 
 def _of_events(rule: Rule, chains: Collection[int]) -> Iterator[Occasion]:

@@ -130,7 +130,7 @@ class Command(DatabaseCommand):
                 before = operation.done
                 operation.refresh_from_db()
                 self._draw(operation)
-                if operation.is_live and operation.done == before:
+                if operation.done == before:
                     time.sleep(_PAUSE)
         except KeyboardInterrupt:
             bulk.request_stop(operation, now=timezone.now())
