@@ -69,7 +69,9 @@ def _group(row: tuple[str, str, int], *, chosen: str) -> Group:
 
 
 def _page(operation: BulkOperation, verdict: str, number: str) -> Page[SimulationResult]:
-    rows = operation.results.select_related("chain__booking__event_type")
+    rows = SimulationResult.objects.filter(operation=operation).select_related(
+        "chain__booking__event_type"
+    )
     rows = rows.defer("chain__raw", "chain__booking__raw").order_by("id")
     return Paginator(rows.filter(verdict=verdict) if verdict else rows, PER_PAGE).get_page(number)
 

@@ -7,7 +7,7 @@ from typing import Any
 from django.db.models import Count
 
 from integrations.deliver import Clock
-from integrations.models import BulkOperation, Rule
+from integrations.models import BulkOperation, Rule, SimulationResult
 from integrations.rehearsing import occasions
 from integrations.rehearsing.results import counts
 from integrations.rehearsing.trying import Rehearsal, rehearse
@@ -69,5 +69,6 @@ def rule_of(options: Mapping[str, Any]) -> Rule | None:
 
 def summary(operation: BulkOperation) -> list[tuple[str, str, int]]:
     """Return how many bookings each verdict has: its name, its words, the number."""
-    rows = operation.results.order_by().values_list("verdict").annotate(count=Count("pk"))
+    mine = SimulationResult.objects.filter(operation=operation).order_by()
+    rows = mine.values_list("verdict").annotate(count=Count("pk"))
     return counts((verdict, count) for verdict, count in rows)

@@ -152,7 +152,9 @@ class Command(DatabaseCommand):
         summary = rehearsing.summary(operation)
         for _, label, count in summary:
             self.stdout.write(f"{count:>8}  {label}")
-        failing = operation.results.filter(verdict=SimulationResult.Verdict.FAIL)
+        failing = SimulationResult.objects.filter(
+            operation=operation, verdict=SimulationResult.Verdict.FAIL
+        )
         for row in failing.select_related("chain__booking")[:_FAILURES_SHOWN]:
             self.stdout.write(f"{row.chain.booking.uri}: {row.reason} {row.hint}".rstrip())
         if operation.error:
