@@ -65,6 +65,17 @@ def decide(
     ]
 
 
+def foresee(
+    events: Collection[BookingEvent], rules: Iterable[Rule], *, now: datetime
+) -> list[Decision]:
+    """Decide as if each event were planned now for the first time, stored or not; nothing is to be kept of it."""
+    decider, rules = _Decider(events, now=now), list(rules)
+    return [
+        decider.decide(event, [rule for rule in rules if event.kind in rule.kinds], _Past())
+        for event in events
+    ]
+
+
 def keep(decisions: Iterable[Decision]) -> None:
     """Write down which rules did not act and why, once for each event; in the transaction of the deliveries."""
     told = [decision for decision in decisions if decision.withheld or decision.before]

@@ -41,6 +41,8 @@ from integrations.outbox import Claim, Settlement
 logger = logging.getLogger(__name__)
 
 State = Delivery.State
+#: Stands for a rule that has no id because it is not saved yet; 0 is one that was deleted.
+_TRIED_OUT = -1
 Clock = Callable[[], datetime]
 #: Takes the id of a connection that has something to send now.
 Wake = Callable[[int], object]
@@ -52,10 +54,15 @@ def _nobody(connection_id: int) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
-    """Say how an attempt would end, and what it would ask and send."""
+    """Say how an attempt would end, and what it would ask and send.
+
+    `is_known` says that something exists over there for the meeting already.
+    """
 
     settlement: Settlement
     exchanges: tuple[dict[str, Any], ...]
+    outcome: Outcome
+    is_known: bool
 
 
 @dataclass(slots=True)
@@ -66,6 +73,7 @@ class _Attempt:
     recorder: Recorder = field(default_factory=Recorder)
     job: Job | None = None
     outcome: Outcome | None = None
+    is_known: bool = False
 
 
 def deliver(
@@ -90,22 +98,60 @@ def deliver_many(delivery_ids: Sequence[int], *, clock: Clock, wake: Wake = _nob
 
 def preview(delivery: Delivery, *, clock: Clock) -> Preview:
     """Return what sending the delivery now would do: what is read is asked for, and nothing is written anywhere."""
-    unsaved = DeliveryAttempt(delivery=delivery)
-    looks = outbox.looks_first(delivery)
-    attempt = _Attempt(Claim(delivery=delivery, attempt=unsaved, look_first=looks))
+    return preview_many([delivery], clock=clock)[0]
+
+
+def preview_many(
+    deliveries: Sequence[Delivery], *, clock: Clock, until: datetime | None = None
+) -> list[Preview]:
+    """Return what sending these of one connection now would do, each as if it were the only one; saved or not.
+
+    `until` is when it has to be done: of those that there was no time for nothing is returned, but of one at least.
+    """
+    connection = deliveries[0].connection
+    looking = outbox.looking_first(deliveries)
+    attempts = [
+        _Attempt(
+            Claim(
+                delivery=delivery,
+                attempt=DeliveryAttempt(delivery=delivery),
+                look_first=(delivery.chain_id, delivery.connection_id) in looking,
+            )
+        )
+        for delivery in deliveries
+    ]
     try:
-        connector = accounts.connector(delivery.connection, dry_run=True)
+        connector = accounts.connector(connection, dry_run=True)
     except ConfigurationError as error:
-        attempt.outcome = error
-    else:
-        _decide(connector, [attempt], now=clock())
-        if attempt.job:
-            nothing = replace(attempt.job, remember=lambda _: None, forget=lambda _type, _key: None)
-            attempt.job = nothing
-        _send(connector, [attempt] if attempt.job else [])
+        _end_all(attempts, error)
+        return [_previewed(attempt, now=clock()) for attempt in attempts]
+    _decide(connector, attempts, now=clock())
+    found = [_tried(connector, attempts[0], clock=clock)]
+    for attempt in attempts[1:]:
+        if until is not None and clock() >= until:
+            break
+        found.append(_tried(connector, attempt, clock=clock))
+    allowance.note(connection, connector.usage, now=clock())
+    return found
+
+
+def _tried(connector: Connector, attempt: _Attempt, *, clock: Clock) -> Preview:
+    """Carry out what was decided, by a connector that writes nothing; nothing is remembered either."""
+    if attempt.job:
+        attempt.job = replace(attempt.job, remember=lambda _: None, forget=lambda _type, _key: None)
+        _send(connector, [attempt])
+    return _previewed(attempt, now=clock())
+
+
+def _previewed(attempt: _Attempt, *, now: datetime) -> Preview:
     outcome = attempt.outcome or Skip(reason="Nothing was decided.")
-    settlement = endings.settlement_of(delivery, outcome, now=clock(), throttled_until=None)
-    return Preview(settlement=settlement, exchanges=tuple(attempt.recorder.exchanges))
+    settlement = endings.settlement_of(
+        attempt.claim.delivery, outcome, now=now, throttled_until=None
+    )
+    return Preview(
+        settlement=settlement, exchanges=tuple(attempt.recorder.exchanges), outcome=outcome,
+        is_known=attempt.is_known,
+    )  # fmt: skip
 
 
 def batch_size(connection: Connection) -> int:
@@ -208,6 +254,7 @@ def _decide(connector: Connector, attempts: Sequence[_Attempt], *, now: datetime
                 attempt.claim, meeting, records.get(delivery.chain_id, []),
                 links.get(delivery.chain_id, []), choices.get(delivery.serial_key),
             )  # fmt: skip
+            attempt.is_known = bool(task.records)
             _plan(connector, attempt, task)
 
 
@@ -307,10 +354,10 @@ def _task(
     """Return everything the delivery is decided from, as values."""
     delivery, event = claim.delivery, claim.delivery.event
     return Task(
-        delivery_id=delivery.pk, event_id=event.pk, kind=event.kind, changes=event.changes, meeting=meeting,
+        delivery_id=delivery.pk or 0, event_id=event.pk or 0, kind=event.kind, changes=event.changes, meeting=meeting,
         action=delivery.action, options=delivery.options, look_first=claim.look_first,
         records=tuple(records), choice=choice, can_wait=delivery.can_wait,
-        rule_id=delivery.rule_id or 0, occurred_at=event.occurred_at, links=tuple(links),
+        rule_id=delivery.rule_id or (0 if delivery.pk else _TRIED_OUT), occurred_at=event.occurred_at, links=tuple(links),
         booking_url=settings.CALSYNC_PUBLIC_URL.rstrip("/")
         + reverse("admin:bookings_booking_change", args=[meeting.booking_id]),
     )  # fmt: skip

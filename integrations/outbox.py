@@ -235,9 +235,7 @@ def _one_of_each(deliveries: Iterable[Delivery]) -> Iterator[Delivery]:
 
 
 def _begin_attempts(deliveries: list[Delivery], *, now: datetime) -> list[Claim]:
-    chains = [delivery.chain_id for delivery in deliveries]
-    ambiguous = DeliveryAttempt.objects.filter(ambiguous=True, delivery__chain__in=chains)
-    look_first = set(ambiguous.values_list("delivery__chain_id", "delivery__connection_id"))
+    look_first = looking_first(deliveries)
     for delivery in deliveries:
         delivery.attempt_count += 1
     attempts = DeliveryAttempt.objects.bulk_create(
@@ -260,6 +258,22 @@ def looks_first(delivery: Delivery) -> bool:
         delivery__chain=delivery.chain_id,
         delivery__connection=delivery.connection_id,
     ).exists()
+
+
+def looking_first(deliveries: Iterable[Delivery]) -> set[tuple[int | None, int]]:
+    """Return the chains and connections where an earlier attempt may have written something without an answer."""
+    chains = {delivery.chain_id for delivery in deliveries}
+    ambiguous = DeliveryAttempt.objects.filter(ambiguous=True, delivery__chain__in=chains)
+    return set(ambiguous.values_list("delivery__chain_id", "delivery__connection_id"))
+
+
+def unsaved(event: BookingEvent, rule: Rule, *, now: datetime) -> Delivery:
+    """Return the delivery that a rule plans for an event of a chain, without queueing it."""
+    return Delivery(
+        event=event, rule=rule, connection=rule.connection, chain_id=cast("int", event.chain_id),
+        serial_key=_serial_key(event), action=rule.action, options=rule.options, can_wait=event.silent,
+        not_before=now, created_at=now,
+    )  # fmt: skip
 
 
 def _open(*, now: datetime, probe: bool) -> QuerySet[Connection]:

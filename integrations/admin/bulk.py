@@ -16,6 +16,7 @@ from bookings.discretion import Discretion
 from integrations import bulk, tasks
 from integrations.admin.choosing import in_words
 from integrations.admin.operations import OperatedAdmin, Operation
+from integrations.admin.simulation_report import facts, is_simulation, report
 from integrations.admin.words import TONES, duration, many
 from integrations.models import BulkOperation, Delivery
 
@@ -90,7 +91,7 @@ class BulkOperationAdmin(OperatedAdmin, ReadOnlyAdmin):
     ) -> HttpResponse:
         """Show how far an operation is, and what it was asked to do."""
         row = self.get_object(request, object_id)
-        context = _page(row, request=request) if row else {}
+        context = {**_page(row, request=request), **report(row, request)} if row else {}
         return super().change_view(
             request, object_id, form_url, {**context, **(extra_context or {})}
         )
@@ -144,7 +145,10 @@ def _page(row: BulkOperation, *, request: HttpRequest) -> dict[str, Any]:
 
 def _facts(row: BulkOperation, discretion: Discretion) -> list[tuple[str, str]]:
     """Return what was chosen, in words; what cannot be read any more says so on the page, too."""
+    if is_simulation(row):
+        return facts(row)
     kind = bulk.KINDS.get(row.kind)
+    chosen: type[bulk.DeliveryChoice] | type[bulk.WebhookChoice]
     chosen = bulk.DeliveryChoice if kind and kind.model is Delivery else bulk.WebhookChoice
     try:
         return list(in_words(bulk.read(chosen, row.choice), discretion=discretion))
@@ -162,7 +166,7 @@ def _progress(row: BulkOperation, *, request: HttpRequest) -> dict[str, Any]:
         "spoken_percent": None if percent is None else percent // 10 * 10,
         "what": many(row.total, kind.thing if kind else "row", cap=row.MOST_COUNTED), "took": _took(row),
         "unchanged": max(0, row.done - row.changed - row.errors),
-        "error": Discretion.of(request.user).text(row.error),
+        "error": Discretion.of(request.user).text(row.error), "is_simulation": is_simulation(row),
     }  # fmt: skip
 
 

@@ -25,6 +25,7 @@ from integrations.admin.rule_form import chosen, options_shape, rule_form
 from integrations.admin.rule_lately import WINDOW, lately
 from integrations.admin.rule_order import DOWN, OFF, ON, UP, ArrangedAdmin
 from integrations.admin.rule_starts import copied, rule_choices, rule_initial
+from integrations.admin.rule_trying import TriedAdmin
 from integrations.admin.rule_words import details, in_a_sentence
 from integrations.admin.typed_form import Shape, posted_values, sections
 from integrations.admin.words import TONES, duration, short, told_settings
@@ -40,7 +41,7 @@ _ONLY_JSON = "These conditions cannot be shown as rows, and are edited here."
 
 
 @admin.register(Rule)
-class RuleAdmin(ArrangedAdmin, DiscreetAdmin):
+class RuleAdmin(TriedAdmin, ArrangedAdmin, DiscreetAdmin):
     """The rules in their order."""
 
     class Media:

@@ -3,7 +3,7 @@
 `choosing` says which rows, `kinds` what is done to them, `starting` settles how, `working` does it.
 """
 
-from integrations.bulk.choosing import DeliveryChoice, WebhookChoice, read, written
+from integrations.bulk.choosing import BookingChoice, DeliveryChoice, WebhookChoice, read, written
 from integrations.bulk.kinds import KINDS, Did, Kind
 from integrations.bulk.starting import AT_ONCE, Started, count, request_stop, resume, start
 from integrations.bulk.working import drain, has_due, work_on
@@ -11,6 +11,7 @@ from integrations.bulk.working import drain, has_due, work_on
 __all__ = [
     "AT_ONCE",
     "KINDS",
+    "BookingChoice",
     "DeliveryChoice",
     "Did",
     "Kind",

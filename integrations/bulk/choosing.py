@@ -7,10 +7,11 @@ from typing import Any, TypeVar
 
 from django.db.models import QuerySet
 
+from bookings.models import Invitee
 from integrations.models import Delivery, InboundWebhook, WebhookSubscription
 from integrations.outbox import latest_deliveries
 
-Choice = TypeVar("Choice", bound="DeliveryChoice | WebhookChoice")
+Choice = TypeVar("Choice", bound="DeliveryChoice | WebhookChoice | BookingChoice")
 
 #: How the names of moments end.
 _MOMENTS = ("_from", "_to")
@@ -69,6 +70,17 @@ class WebhookChoice:
         return rows if self.connection is None else rows.filter(subscription__in=subscriptions_of(self.connection))  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BookingChoice:
+    """Choose bookings by the first places of their chains, which stay the same when they are moved."""
+
+    pks: tuple[int, ...] = ()
+
+    def rows(self) -> QuerySet[Invitee]:
+        """Return what is chosen."""
+        return Invitee.objects.filter(pk__in=self.pks)
+
+
 def subscriptions_of(connection_id: int) -> list[int]:
     """Return a connection's subscriptions: they are few, and by their ids an index finds their webhooks in order."""
     rows = WebhookSubscription.objects.filter(connection=connection_id)
@@ -81,7 +93,7 @@ def _given(choice: DeliveryChoice | WebhookChoice, lookups: Mapping[str, str]) -
     return {lookups[name]: value for name, value in values.items() if value != defaults[name]}
 
 
-def written(choice: DeliveryChoice | WebhookChoice) -> dict[str, Any]:
+def written(choice: DeliveryChoice | WebhookChoice | BookingChoice) -> dict[str, Any]:
     """Return a choice as JSON, without what does not matter."""
     found: dict[str, Any] = {}
     for field in fields(choice):

@@ -1,15 +1,16 @@
 """What can be done to many rows. One more kind is one more entry in `KINDS`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from django.db.models import QuerySet
 
-from integrations import inbox, outbox
-from integrations.bulk.choosing import DeliveryChoice, WebhookChoice, read
-from integrations.models import Delivery, InboundWebhook
+from bookings.models import Invitee
+from integrations import inbox, outbox, rehearsing
+from integrations.bulk.choosing import BookingChoice, DeliveryChoice, WebhookChoice, read
+from integrations.models import BulkOperation, Delivery, InboundWebhook
 
 State = Delivery.State
 
@@ -25,11 +26,33 @@ class Did:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """Hold what was asked outside of any transaction: of which rows, how to write it down, and how long to wait before the next.
+
+    `wait` is in seconds; the provider is left alone for so long.
+    """
+
+    pks: Sequence[int]
+    write: Callable[[], Did]
+    wait: float = 0.0
+
+
+class UnfitError(Exception):
+    """An operation cannot go on, for a reason that is told to people as it is."""
+
+
+def _nothing(rows: QuerySet[Any], by: str, options: Mapping[str, Any], now: datetime) -> Did:
+    """Do nothing: what a kind that asks finds is written down by itself."""
+    return Did()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
     """Name what is done, its words for people, who may have it done, and the functions that choose and do it.
 
     `ended` is the column that says when a row came to its end: what ends after an operation has begun is none of its
     business. `done` is said afterwards, `named_by` are the columns that a row's name is made of. `carry_out` gets rows, who asked, the operation's options, and the moment; it is called in a transaction.
+    A kind that `ask`s somebody does so outside of any, for as many of the next rows as it likes, and always as an operation.
     """
 
     name: str
@@ -40,8 +63,9 @@ class Kind:
     model: Any
     ended: str
     choose: Callable[[Mapping[str, Any]], QuerySet[Any]]
-    carry_out: Callable[[QuerySet[Any], str, Mapping[str, Any], datetime], Did]
     done: str
+    carry_out: Callable[[QuerySet[Any], str, Mapping[str, Any], datetime], Did] = _nothing
+    ask: Callable[[Sequence[int], BulkOperation, Callable[[], datetime]], Asked] | None = None
     named_by: tuple[str, ...] = ()
     needs_reason: bool = False
 
@@ -84,6 +108,22 @@ def _replay(
     return Did(changed=inbox.replay(rows, now=now), inbox=True)
 
 
+def _to_simulate(given: Mapping[str, Any]) -> QuerySet[Invitee]:
+    return read(BookingChoice, given).rows()
+
+
+def _simulate(pks: Sequence[int], operation: BulkOperation, clock: Callable[[], datetime]) -> Asked:
+    """Try a rule out on bookings. Raises UnfitError."""
+    try:
+        found, began = rehearsing.simulate(pks[: rehearsing.SLICE], operation.options, clock=clock)
+    except rehearsing.ChangedRuleError as error:
+        raise UnfitError(str(error)) from error
+    return Asked(
+        pks=found.chains, wait=found.wait,
+        write=lambda: Did(changed=rehearsing.keep(operation, found, asked_at=began)),
+    )  # fmt: skip
+
+
 KINDS: Mapping[str, Kind] = {
     kind.name: kind
     for kind in (
@@ -105,6 +145,12 @@ KINDS: Mapping[str, Kind] = {
             "nothing and sends nothing; what it does not know yet becomes events, and rules act on them.",
             permission="integrations.change_inboundwebhook", model=InboundWebhook, ended="processed_at",
             choose=_to_replay, carry_out=_replay, done="Processed again.", named_by=("kind",),
+        ),
+        Kind(
+            name="simulate", title="Simulate", thing="booking",
+            costs="Nothing is written and nothing is sent. What is only read is asked for.",
+            permission="integrations.change_rule", model=Invitee, ended="announced_at",
+            choose=_to_simulate, ask=_simulate, done="Simulated.",
         ),
     )
 }  # fmt: skip

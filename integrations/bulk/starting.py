@@ -34,7 +34,7 @@ def count(kind: Kind, choice: Mapping[str, Any], *, now: datetime) -> int:
 def start(
     kind: Kind, choice: Mapping[str, Any], *, label: str, by: str, now: datetime, options: Mapping[str, Any] | None = None
 ) -> Started:  # fmt: skip
-    """Do it to few rows at once; for many, write down an operation for a worker to carry out.
+    """Do it to few rows at once; for many, and where somebody is asked, write down an operation for a worker to carry out.
 
     Raises:
         ValueError: the choice is not understood.
@@ -42,7 +42,7 @@ def start(
     options = dict(options or {})
     rows = kind.frozen(choice, at=now).order_by("pk").values_list("pk", flat=True)
     few = list(rows[: AT_ONCE + 1])
-    if len(few) <= AT_ONCE:
+    if kind.ask is None and len(few) <= AT_ONCE:
         with transaction.atomic():
             did = kind.carry_out(kind.model.objects.filter(pk__in=few), by, options, now)
         return Started(did=did, pks=tuple(few))

@@ -15,7 +15,7 @@ from django.db import OperationalError, transaction
 from django.db.models import Case, F, Q, QuerySet, Value, When
 from django.db.models.functions import Coalesce
 
-from integrations.bulk.kinds import KINDS, Did, Kind
+from integrations.bulk.kinds import KINDS, Asked, Did, Kind, UnfitError
 from integrations.models import BulkOperation
 
 logger = logging.getLogger(__name__)
@@ -57,13 +57,15 @@ def work_on(
         return False
     try:
         while (now := clock()) < until:
-            did = step(operation.pk, token=token, now=now)
+            did = step(operation.pk, token=token, now=now, asked=_ask(operation.pk, token, clock))
             if did is None:
                 return True
             wake(did)
     except OperationalError:
         # The database is away or busy: the lease runs out, and somebody goes on.
         logger.warning("Bulk operation interrupted: operation=%s", operation.pk, exc_info=True)
+    except UnfitError as error:
+        _mine(operation.pk, token).update(**_ended(State.FAILED, now=clock()), error=str(error))
     except Exception as error:
         logger.exception("Bulk operation failed: operation=%s", operation.pk)
         said = traceback.format_exception_only(error)[-1].strip()
@@ -74,8 +76,14 @@ def work_on(
 
 
 @transaction.atomic
-def step(operation_id: int, *, token: uuid.UUID, now: datetime) -> Did | None:
-    """Do the next slice; None when it was the last, somebody asked to stop, or another has the operation."""
+def step(
+    operation_id: int, *, token: uuid.UUID, now: datetime, asked: Asked | None = None
+) -> Did | None:
+    """Do the next slice; None when it was the last, somebody asked to stop, or another has the operation.
+
+    What was `asked` for it is written down instead. None, too, where a provider is to be left alone: until then nobody takes
+    the operation.
+    """
     mine = _mine(operation_id, token)
     operation = mine.select_for_update().first()
     if operation is None:
@@ -84,16 +92,31 @@ def step(operation_id: int, *, token: uuid.UUID, now: datetime) -> Did | None:
         mine.update(**_ended(State.STOPPED, now=now))
         return None
     kind = KINDS[operation.kind]
-    pks = _next(kind, operation)
-    if not pks:
+    pks = list(asked.pks) if asked else _next(kind, operation)
+    if not pks and not (asked and asked.wait):
         mine.update(**_ended(State.DONE, now=now))
         return None
-    did = _carry_out(kind, pks, operation, now=now)
-    mine.update(
-        cursor=pks[-1], done=F("done") + len(pks), changed=F("changed") + did.changed,
-        errors=F("errors") + did.errors, lease_expires_at=now + LEASE,
-    )  # fmt: skip
+    did = Did()
+    if pks:
+        did = asked.write() if asked else _carry_out(kind, pks, operation, now=now)
+        mine.update(
+            cursor=pks[-1], done=F("done") + len(pks), changed=F("changed") + did.changed,
+            errors=F("errors") + did.errors, lease_expires_at=now + LEASE,
+        )  # fmt: skip
+    if asked and asked.wait:
+        mine.update(lease_token=None, lease_expires_at=now + timedelta(seconds=asked.wait))
+        return None
     return did
+
+
+def _ask(operation_id: int, token: uuid.UUID, clock: Callable[[], datetime]) -> Asked | None:
+    """Ask for the next rows of a kind that asks, in no transaction; None where there is nothing to ask."""
+    operation = _mine(operation_id, token).exclude(state=State.STOPPING).first()
+    kind = KINDS[operation.kind] if operation else None
+    if operation is None or kind is None or kind.ask is None:
+        return None
+    pks = _next(kind, operation)
+    return kind.ask(pks, operation, clock) if pks else None
 
 
 def _claim(operation: BulkOperation, *, now: datetime) -> uuid.UUID | None:

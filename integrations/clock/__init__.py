@@ -6,18 +6,30 @@ not found. What waits to be sent is compared with the meeting again (`sending`);
 """
 
 from integrations.clock.coming import Coming, coming
-from integrations.clock.looking import Drained, clock_rules, drain, has_rules
-from integrations.clock.moments import in_words, span
+from integrations.clock.looking import (
+    Drained,
+    active,
+    clock_rules,
+    drain,
+    event_of,
+    has_rules,
+    moments_of,
+)
+from integrations.clock.moments import in_words, judge, span
 from integrations.clock.sending import outdated
 
 __all__ = [
     "Coming",
     "Drained",
+    "active",
     "clock_rules",
     "coming",
     "drain",
+    "event_of",
     "has_rules",
     "in_words",
+    "judge",
+    "moments_of",
     "outdated",
     "span",
 ]

@@ -80,7 +80,7 @@ def _decide(rule_id: int, kind: str, drained: Drained, *, now: datetime) -> bool
         return False
     due = _due(rule, kind, now=now).select_related("booking").defer("raw", "booking__raw")
     invitees = list(due.order_by(f"booking__{moments.anchor_of(kind)}", "pk")[:AT_ONCE])
-    found = _moments(kind, invitees)
+    found = moments_of(kind, invitees)
     verdicts = [moments.judge(moment, rule, now=now) for moment in found]
     events = _write(rule, found, invitees, verdicts, now=now)
     by: Mapping[Rule | None, list[BookingEvent]] = _by_rule(verdicts, events)
@@ -108,14 +108,14 @@ def _due(rule: Rule, kind: str, *, now: datetime) -> QuerySet[Invitee]:
     anchor, since = moments.anchor_of(kind), cast("datetime", rule.clock_since)
     offset = timedelta(minutes=rule.offset_minutes) * (1 if kind == STARTING else -1)
     first = now - LOOKS_BACK + min(offset, timedelta())
-    return _active().filter(
+    return active().filter(
         Q(**{f"booking__{anchor}__gte": since + offset}) | Q(created_at__gte=since),
         ~Exists(_decided(rule, kind, anchor)),
         **{f"booking__{anchor}__gt": first, f"booking__{anchor}__lte": now + offset},
     )
 
 
-def _active() -> QuerySet[Invitee]:
+def active() -> QuerySet[Invitee]:
     """Return the newest members of chains whose meeting takes place, as far as the mirror knows."""
     chain = Invitee.objects.filter(chain=OuterRef("chain"), created_at__gte=OuterRef("created_at"))
     later = chain.filter(Q(created_at__gt=OuterRef("created_at")) | Q(pk__gt=OuterRef("pk")))
@@ -131,7 +131,7 @@ def _decided(rule: Rule, kind: str, anchor: str) -> QuerySet[ClockEntry]:
     )
 
 
-def _moments(kind: str, invitees: Sequence[Invitee]) -> list[Moment]:
+def moments_of(kind: str, invitees: Sequence[Invitee]) -> list[Moment]:
     """Return each meeting's moment, with when its start or end was set: booked, or moved to there."""
     anchor = moments.anchor_of(kind)
     told = BookingEvent.objects.filter(invitee__in=invitees, kind__in=_SETTING).order_by("id")
@@ -158,14 +158,10 @@ def _write(
 ) -> list[BookingEvent]:  # fmt: skip
     """Write down what was decided of each, and return the events of those that the rule acts on."""
     events = BookingEvent.objects.bulk_create(
-        BookingEvent(
-            kind=moment.kind, booking=invitee.booking, invitee=invitee, chain_id=invitee.chain_id,
-            cause=BookingEvent.Cause.CLOCK, cause_id=rule.pk, created_at=now,
-            occurred_at=moments.due_at(rule, moment.kind, moment.anchor_at),
-        )
+        event_of(rule, moment, invitee, now=now)
         for moment, invitee, verdict in zip(found, invitees, verdicts, strict=True)
         if verdict.acts
-    )  # fmt: skip
+    )
     made = iter(events)
     ClockEntry.objects.bulk_create(
         ClockEntry(
@@ -177,6 +173,15 @@ def _write(
         for moment, invitee, verdict in zip(found, invitees, verdicts, strict=True)
     )  # fmt: skip
     return events
+
+
+def event_of(rule: Rule, moment: Moment, invitee: Invitee, *, now: datetime) -> BookingEvent:
+    """Return the event that a moment brings, unsaved."""
+    return BookingEvent(
+        kind=moment.kind, booking=invitee.booking, invitee=invitee, chain_id=invitee.chain_id,
+        cause=BookingEvent.Cause.CLOCK, cause_id=rule.pk, created_at=now,
+        occurred_at=moments.due_at(rule, moment.kind, moment.anchor_at),
+    )  # fmt: skip
 
 
 def _by_rule(

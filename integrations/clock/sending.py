@@ -23,9 +23,10 @@ def outdated(
     """Return why what the clock brought is not to be sent any more, by delivery; only those of which that is so.
 
     A person who asks for another try is not told that it is too late, unless the meeting has begun. What was sent
-    before is written again to mend a record, and is never too late.
+    before is written again to mend a record, and is never too late. A moment that is only tried out has no event.
     """
-    brought = {d.event_id: d for d in deliveries if d.event.cause == BookingEvent.Cause.CLOCK}
+    clock = BookingEvent.Cause.CLOCK
+    brought = {d.event_id: d for d in deliveries if d.event_id and d.event.cause == clock}
     if not brought:
         return {}
     entries = ClockEntry.objects.filter(event__in=brought).select_related("rule")

@@ -10,6 +10,7 @@ one part is, `or` is true as soon as one part is; otherwise what is not known st
 """
 
 from integrations.conditions.catalogue import FACTS, Fact
+from integrations.conditions.explaining import Part, explain
 from integrations.conditions.judging import Facts, Verdict, evaluate, judge
 from integrations.conditions.language import Parsed, Problem, check, parse
 from integrations.conditions.operators import OPERATORS, Operator, Takes, Type, Value
@@ -22,6 +23,7 @@ __all__ = [
     "Facts",
     "Operator",
     "Parsed",
+    "Part",
     "Problem",
     "Takes",
     "Type",
@@ -29,6 +31,7 @@ __all__ = [
     "Verdict",
     "check",
     "evaluate",
+    "explain",
     "in_words",
     "judge",
     "parse",

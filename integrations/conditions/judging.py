@@ -42,6 +42,12 @@ def judge(parsed: Parsed, facts: Facts) -> Verdict:
     return Verdict(holds=found.truth is True, reason=found.reason)
 
 
+def judge_part(node: Node, facts: Facts, *, denied: bool) -> tuple[bool | None, str]:
+    """Return whether a part, or its denial, is true (None: not known), and why."""
+    found = _judge(node, facts, denied=denied)
+    return found.truth, found.reason
+
+
 def _judge(node: Node, facts: Facts, *, denied: bool) -> _Judged:
     """Judge a part, or its denial: that of `and` is the `or` of the denials, and the other way round."""
     match node:

@@ -41,6 +41,7 @@ from integrations.models import (
     NotificationChannel,
     RemoteRecord,
     Rule,
+    SimulationResult,
 )
 
 Row = TypeVar("Row", bound=models.Model)
@@ -133,6 +134,7 @@ def _scrub_taken(rows: list[Booking], wording: Wording) -> Counter[str]:
         DeliveryAttempt.objects.filter(delivery__event__in=events),
         RemoteRecord.objects.filter(chain__in=chains),
         DriftFinding.objects.filter(chain__in=chains),
+        SimulationResult.objects.filter(chain__in=chains),
     ):
         for row in _rows(said):
             _scrub_row(row, wording)

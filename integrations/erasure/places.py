@@ -27,6 +27,7 @@ from integrations.models import (
     InboundWebhook,
     Notification,
     RemoteRecord,
+    SimulationResult,
 )
 
 #: Facts of an event's changes that are always the invitee's own.
@@ -67,6 +68,7 @@ def erase(circle: Circle, *, reason: str, now: datetime) -> Counter[str]:
     _scrub_notifications(circle)
     _scrub_operations(circle)
     DriftFinding.objects.filter(chain__in=circle.chains).delete()
+    SimulationResult.objects.filter(chain__in=circle.chains).delete()
     _scrub_refetches(circle)
     _scrub_event_types(circle)
     found["bookings"] = _erase_bookings(circle, now=now)

@@ -20,6 +20,7 @@ from integrations.models.matching import MatchReview
 from integrations.models.notification import Notification, NotificationChannel
 from integrations.models.planning import ClockEntry, EventPlan
 from integrations.models.rule import Rule
+from integrations.models.simulation import SimulationResult
 from integrations.models.template import EmailTemplate
 from integrations.models.token import ApiToken
 
@@ -51,5 +52,6 @@ __all__ = [
     "RemoteRecord",
     "Rule",
     "SignatureTally",
+    "SimulationResult",
     "WebhookSubscription",
 ]

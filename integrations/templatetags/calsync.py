@@ -19,6 +19,7 @@ register = template.Library()
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)")
 
 _TONES: Mapping[str, str] = {
+    "create": "success", "update": "success", "act": "success", "fail": "danger", "left": "warning",
     "active": "success", "healthy": "success", "synced": "success", "delivered": "success", "processed": "success", "done": "success",
     "waiting": "info", "sending": "info", "received": "info", "running": "info", "dry": "info", "rescheduled": "info", "booked": "success",
     "retrying": "warning", "paused": "warning", "degraded": "warning", "temporary": "warning", "lost": "warning",

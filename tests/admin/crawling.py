@@ -31,6 +31,7 @@ from integrations.models import (
     ErasureRequest,
     Interaction,
     MatchReview,
+    SimulationResult,
 )
 from tests.factories import (
     API,
@@ -140,7 +141,12 @@ def tell() -> Story:
         raw={"name": say("invitee.raw")},
     )  # fmt: skip
     story.add(booking, booking.event_type, invitee)
-    story.add(BulkOperation.objects.create(kind="retry", label="Retry", upto=1, requested_by="ann", created_at=NOW))  # fmt: skip
+    simulation = BulkOperation.objects.create(kind="simulate", label="Simulate", upto=1, requested_by="ann", created_at=NOW)  # fmt: skip
+    SimulationResult.objects.create(
+        operation=simulation, chain=invitee, kind="booked", verdict="fail", reason=say("result.reason"),
+        changes={"Lead 00Q1": {"Name": ["", say("result.changes")]}},
+    )  # fmt: skip
+    story.add(simulation)
     story.add(ApiToken.objects.create(name="Report", user=StaffUserFactory.create(), digest="d", prefix="cs_1", created_at=NOW))  # fmt: skip
     _tell_traffic(story)
     _tell_staff(story)

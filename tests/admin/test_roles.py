@@ -35,6 +35,7 @@ OPENED_BY = {
     "integrations_inboundwebhook_body": OPERATOR,
     "integrations_emailtemplate_preview": OPERATOR,
     "integrations_matchreview_of": OPERATOR,
+    "integrations_rule_try": ADMINISTRATOR,
     "auth_user_password_change": ADMINISTRATOR,
     **{f"integrations_rule_{page}": ADMINISTRATOR for page in ("recipes", "recipe", "export", "import")},
     **{

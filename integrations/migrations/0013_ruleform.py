@@ -7,7 +7,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('bookings', '0007_clock'),
-        ('integrations', '0013_roles'),
+        ("integrations", "0012_clock"),
     ]
 
     operations = [

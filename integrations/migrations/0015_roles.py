@@ -17,7 +17,7 @@ def make_groups(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("integrations", "0012_clock"),
+        ("integrations", "0014_simulate"),
         ('bookings', '0003_staff'),
         ('admin', '0003_logentry_add_action_flag_choices'),
         ('auth', '0012_alter_user_first_name_max_length'),
