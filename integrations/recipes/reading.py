@@ -90,8 +90,12 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
+#: Ends of lines that YAML reads as others, unless they are escaped.
+_OTHER_ENDS = re.compile("[\r\x85\u2028\u2029]")
+
+
 def _text(dumper: _Dumper, value: str) -> yaml.ScalarNode:
-    style = "|" if "\n" in value else None
+    style = '"' if _OTHER_ENDS.search(value) else "|" if "\n" in value else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 
 

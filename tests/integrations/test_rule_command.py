@@ -35,7 +35,9 @@ def test_rules_are_listed_and_switched(rule):
 
 
 def test_a_test_says_each_condition_and_its_status_whether_the_rule_would_act(rule):
-    uri = BookingEventFactory.create().booking.uri
+    booking = BookingEventFactory.create().booking
+    assert booking is not None
+    uri = booking.uri
 
     acts = call("test", "Cards", "--booking", uri, "--conditions-only")
     Rule.objects.update(kinds=["canceled"])

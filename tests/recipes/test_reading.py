@@ -1,7 +1,7 @@
 """Files of rules: what is read, what is refused and in which line, and that what is written is read as it was."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from integrations.recipes.reading import MOST_TEXT, UnusableFileError, read, write
@@ -17,6 +17,7 @@ VALUES = st.recursive(
 
 
 @given(VALUES)
+@example({"\x85": "a\u2028b\rc"})
 def test_what_is_written_is_read_as_it_was(value):
     assert read(write({"rules": value})).data == {"rules": value}
 
