@@ -50,11 +50,11 @@ def test_a_cursor_belongs_to_its_order(ask):
 def test_a_page_and_a_pull_are_answered_by_indexes():
     ask = asking(*SERVED, PEOPLE)
     columns = "uri, start_at, end_at, created_at, mirrored_at, status, name, account, content_hash, raw, guests"
-    places = "location_type, location_status, location_text, join_url, canceled_by, cancel_reason, canceler_type"
+    places = "location_type, location_status, location_text, join_url, canceled_by, cancel_reason, canceler_type, search_text"
     with connection.cursor() as cursor:
         cursor.execute(
             f"INSERT INTO bookings_booking ({columns}, {places}) SELECT 'u' || n, t, t, t, t, 'active', '', '', '', '{{}}', '[]', "
-            "'', '', '', '', '', '', '' FROM (SELECT n, timestamptz '2026-01-01Z' + n * interval '1 minute' AS t "
+            "'', '', '', '', '', '', '', '' FROM (SELECT n, timestamptz '2026-01-01Z' + n * interval '1 minute' AS t "
             "FROM generate_series(1, 20000) AS n) AS rows"
         )
         cursor.execute("ANALYZE bookings_booking")

@@ -1,5 +1,7 @@
 """PostgreSQL answers what the list of bookings asks by indexes: a million rows are not read for fifty."""
 
+import re
+
 import pytest
 from django.db import connection
 from django.utils import timezone
@@ -31,11 +33,11 @@ def plan(bookings) -> str:
         (lambda: Booking.objects.filter(MARKED["erased"]), "booking_erased"),
         (lambda: Booking.objects.filter(MARKED["mentioned"]), "booking_mentioned"),
         (lambda: with_sync(Booking.objects.all(), "failed", now=timezone.now()), "delivery_by_state"),
-        (lambda: with_sync(Booking.objects.all(), "behind", now=timezone.now()), "delivery_unsettled"),
+        (lambda: with_sync(Booking.objects.all(), "behind", now=timezone.now()), "delivery_(unsettled|behind)"),
     ],
 )  # fmt: skip
 def test_a_question_is_answered_by_its_index(bookings, index):
-    assert index in plan(bookings())
+    assert re.search(index, plan(bookings()))
 
 
 def test_words_are_found_by_the_index_of_their_parts():
