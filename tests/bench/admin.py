@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,7 @@ def ask(times: int) -> None:
     from django.contrib.auth.models import User
     from django.test import Client
 
+    import_module("config.wsgi")  # as served: what is loaded is out of the garbage collector's way
     client = Client(**_HOST)
     user, _ = User.objects.get_or_create(
         username="bench", email="host1@example.com", is_staff=True, is_superuser=True

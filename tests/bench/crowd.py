@@ -105,18 +105,19 @@ def _meetings(count: int) -> None:
 
 
 def _deliveries(count: int) -> None:
-    """Make three deliveries an event: sent, but for the newest that wait, and failures all over the years."""
+    """Make three deliveries an event, one event a minute: sent, but for the newest that wait, and failures all over the years."""
     _insert(BookingEvent, count, kind="'booked'", booking_id="n", invitee_id="n", chain_id="CASE WHEN n % 20 = 0 THEN n - 1 ELSE n END", cause="'webhook'", cause_id="n", occurred_at="now()", created_at="now()")  # fmt: skip
     booking = "(1 + (n - 1) / 3)"
     state = f"CASE WHEN n > {3 * count} - 500 THEN 'waiting' WHEN n % 997 = 0 THEN 'failed' WHEN n % 10 = 0 THEN 'skipped' ELSE 'delivered' END"
     failed = f"({state}) = 'failed'"
+    at = f"now() - make_interval(mins => ({count} - {booking})::int)"
     _insert(
         Delivery, 3 * count, event_id=booking, rule_id="1 + n % 3", connection_id="1 + n % 3",
         chain_id=f"CASE WHEN {booking} % 20 = 0 THEN {booking} - 1 ELSE {booking} END", serial_key=f"'person ' || {booking}",
         action="'sync_meeting'", state=state, failure_class=f"CASE WHEN {failed} THEN 'permanent' ELSE '' END",
         error=f"CASE WHEN {failed} THEN 'Answered: field ' || n % 9 || ' is required.' ELSE '' END",
         hint=f"CASE WHEN {failed} THEN 'Map the field, then retry.' ELSE '' END", result=f"CASE WHEN {failed} THEN '' ELSE 'Written.' END",
-        not_before="now()", created_at="now()", settled_at=f"CASE WHEN n > {3 * count} - 500 THEN NULL ELSE now() END",
+        not_before=at, created_at=at, settled_at=f"CASE WHEN n > {3 * count} - 500 THEN NULL ELSE {at} END",
         attempt_count="1 + n % 2",
     )  # fmt: skip
     _insert(
