@@ -259,6 +259,13 @@ UNFOLD = {
     "SITE_HEADER": "Calsync",
     "SITE_SUBHEADER": "Calendly, kept true elsewhere",
     "SITE_SYMBOL": "sync_alt",
+    "SITE_FAVICONS": [
+        {
+            "rel": "icon",
+            "type": "image/svg+xml",
+            "href": lambda _request: static("integrations/icon.svg"),
+        }
+    ],
     "SIDEBAR": {"show_search": False, "navigation": "integrations.admin.navigation.sidebar"},
     "DASHBOARD_CALLBACK": "integrations.admin.home.home",
     "STYLES": [lambda _request: static("integrations/admin.css")],

@@ -28,7 +28,7 @@ from integrations.admin.rule_starts import copied, rule_choices, rule_initial
 from integrations.admin.rule_trying import TriedAdmin
 from integrations.admin.rule_words import details, in_a_sentence
 from integrations.admin.typed_form import Shape, posted_values, sections
-from integrations.admin.words import TONES, duration, short, told_settings
+from integrations.admin.words import TONES, short, told_settings
 from integrations.models import Delivery, Rule
 
 _RESUME = Operation(
@@ -53,10 +53,10 @@ class RuleAdmin(TriedAdmin, ArrangedAdmin, DiscreetAdmin):
     object_history_template = "admin/integrations/rule/history.html"
     change_form_outer_before_template = "admin/integrations/rule/above.html"
     list_before_template = "admin/integrations/rule/above_list.html"
-    list_display = ("position", "name", "badge", "does", "connection", "held", "on_backfill")
+    list_display = ("position", "name", "badge", "does", "connection")
     list_display_links = ("name",)
     list_filter = ("enabled", ("paused_at", admin.EmptyFieldListFilter), "connection", "acts_on_backfill")  # fmt: skip
-    list_select_related = ("connection", "waits_for")
+    list_select_related = ("connection", "waits_for", "late_rule")
     search_fields = ("name",)
 
     def get_urls(self) -> list[URLPattern]:
@@ -216,20 +216,14 @@ class RuleAdmin(TriedAdmin, ArrangedAdmin, DiscreetAdmin):
             return "paused", "paused"
         return ("active", "active") if rule.enabled else ("ignored", "off")
 
-    @display(description="waits")
-    def held(self, rule: Rule) -> str:
-        """Show why it is paused, or what it waits for before it sends."""
-        if rule.paused_at:
-            told = f"paused: {short(rule.paused_reason)}"
-            return format_html('<span title="{}">{}</span>', rule.paused_hint, told)
-        changes = f"{duration(rule.debounce_seconds)} for changes" if rule.debounce_seconds else ""
-        other = f"for “{rule.waits_for}”, {duration(rule.waits_at_most)} at most"
-        return ", then ".join(filter(None, (changes, other if rule.waits_for else ""))) or "-"
-
     @display(description="what it does")
     def does(self, rule: Rule) -> str:
-        """Say in a sentence what it does."""
-        return in_a_sentence(rule)
+        """Say in a sentence what it does, and below what else is to be known."""
+        paused = (
+            (f"Paused: {short(rule.paused_reason)}", rule.paused_hint) if rule.paused_at else ()
+        )
+        more = " ".join(filter(None, (*paused, *details(rule))))
+        return format_html('<div>{}<div class="cs-more">{}</div></div>', in_a_sentence(rule), more)
 
     @display(description="options")
     def options_told(self, rule: Rule) -> str:
@@ -249,14 +243,6 @@ class RuleAdmin(TriedAdmin, ArrangedAdmin, DiscreetAdmin):
     def offset(self, rule: Rule) -> str:
         """Say when it acts, to who may only look."""
         return ", ".join(clock.in_words(rule)) or "-"
-
-    @display(description="on a backfill")
-    def on_backfill(self, rule: Rule) -> str:
-        """Show whether it acts on what only a backfill told of, and up to which age."""
-        if not rule.acts_on_backfill:
-            return "silent"
-        days = rule.backfill_max_age_days
-        return "acts, of any age" if days is None else f"acts, up to {days} days"
 
 
 def _conditions_as_json(rule: Rule | None) -> dict[str, Any]:

@@ -53,7 +53,7 @@ def test_a_paused_rule_says_why_and_what_to_do(operator, paused):
     assert "#sales is archived." in html
     assert "Choose another channel." in html
     assert "1 delivery waits" in html
-    assert "paused: #sales is archived." in operator.get(reverse(LIST)).content.decode()
+    assert "Paused: #sales is archived. Choose another channel." in operator.get(reverse(LIST)).content.decode()
 
 
 def test_saving_a_mended_rule_resumes_it(operator, paused):
@@ -110,7 +110,8 @@ def test_what_a_rule_waits_for_is_saved_and_listed(operator, paused):
     assert paused.paused_at is None
     assert (paused.debounce_seconds, paused.waits_for, paused.waits_at_most) == (60, other, 90)
     html = operator.get(reverse(LIST)).content.decode()
-    assert "1 min for changes, then for “Salesforce first”, 1 min 30 s at most" in html
+    assert "It waits 1 minute for further changes and tells them together." in html
+    assert "It waits for “Salesforce first”, 90 seconds at most." in html
 
 
 @pytest.mark.parametrize("seconds", ["-1", "3601"])
