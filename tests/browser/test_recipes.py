@@ -50,4 +50,6 @@ def test_on_a_phone_a_rule_is_read_whole_and_tried_out_on_a_booking(staff_page: 
     assert box["x"] + box["width"] <= 390
     button.click()
     expect(page.get_by_role("region", name="What would happen")).to_contain_text("Ann Lee")
+    condition = page.locator(".cs-parts td").nth(1)
+    assert condition.evaluate("cell => getComputedStyle(cell, '::before').content") == "none"
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
