@@ -160,12 +160,12 @@ def test_the_command_writes_checks_and_reads(tmp_path):
     file, out, again = tmp_path / "rules.yaml", StringIO(), StringIO()
     file.write_text(FILE)
 
-    call_command("rules", "import", str(file), "--dry-run", stdout=out)
+    call_command("rule", "import", str(file), "--dry-run", stdout=out)
     assert "new: Cards" in out.getvalue()
     assert "Nothing was changed" in out.getvalue()
     assert not Rule.objects.exists()
-    call_command("rules", "import", str(file), stdout=out)
-    call_command("rules", "export", "Cards", stdout=again)
+    call_command("rule", "import", str(file), stdout=out)
+    call_command("rule", "export", "Cards", stdout=again)
 
     assert "name: Cards" in again.getvalue()
     assert "Reminder" not in again.getvalue()
@@ -181,4 +181,4 @@ def test_the_command_writes_checks_and_reads(tmp_path):
 )
 def test_the_command_says_what_cannot_be_done(arguments, told):
     with pytest.raises(CommandError, match=told):
-        call_command("rules", *arguments)
+        call_command("rule", *arguments)

@@ -1,0 +1,23 @@
+"""`manage.py rule disable NAME`: switch a rule off."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from integrations import ordering
+from integrations.management.rule.naming import find
+
+NAME = "disable"
+HELP = "Switch a rule off; what it planned before is still sent."
+
+
+def add_arguments(parser: CommandParser) -> None:
+    """Take the rule's name."""
+    parser.add_argument("name", metavar="NAME")
+
+
+def handle(command: BaseCommand, options: dict[str, Any]) -> None:
+    """Switch it off. Raises CommandError."""
+    rule = find(options["name"])
+    already = "" if ordering.switch(rule, on=False) else " already"
+    command.stdout.write(f"“{rule}” is off{already}.")
