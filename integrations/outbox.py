@@ -406,12 +406,14 @@ def retry(
     return count + hurried
 
 
+@transaction.atomic
 def acknowledge(deliveries: QuerySet[Delivery], *, by: str, now: datetime, reason: str = "") -> int:
     """Note that a person has seen these failures, so that nobody is told of them again; return how many.
 
     Only what failed, and was not acknowledged before, can be. A retry forgets it. `reason` says why nothing is done.
     """
     failed = deliveries.filter(state=State.FAILED, acknowledged_at=None)
+    holds.lock(failed.only("pk"))
     count = failed.update(acknowledged_at=now, acknowledged_by=by, acknowledged_reason=reason)
     logger.info("Deliveries acknowledged: count=%s", count)
     return count

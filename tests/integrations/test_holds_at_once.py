@@ -2,6 +2,7 @@
 
 import random
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +13,7 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from integrations import breaker, outbox, rules
+from integrations import breaker, holds, outbox, rules
 from integrations.connectors.base import Applied
 from integrations.deliver import deliver, deliver_many
 from integrations.errors import (
@@ -24,7 +25,13 @@ from integrations.errors import (
     ThrottledError,
 )
 from integrations.models import Connection, Delivery, Rule
-from tests.factories import BookingEventFactory, ConnectionFactory, InviteeFactory, RuleFactory
+from tests.factories import (
+    BookingEventFactory,
+    ConnectionFactory,
+    DeliveryFactory,
+    InviteeFactory,
+    RuleFactory,
+)
 from tests.integrations.scripted import ScriptedConnector
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgres]
@@ -135,6 +142,41 @@ def test_nothing_is_sent_twice_lost_or_stuck_whatever_happens_at_once(everything
     assert sum(states.values()) == EVENTS * 4
     delivered = Delivery.objects.filter(state="delivered").values_list("pk", flat=True)
     assert Moody.written == Counter(delivered)
+
+
+def test_who_acknowledges_failures_and_who_retries_them_take_them_in_one_order():
+    here = ConnectionFactory.create()
+    older, newer = (DeliveryFactory.create(failed=True, connection=here) for _ in range(2))
+    failed = Delivery.objects.filter(connection=here, state="failed")
+    failed.filter(pk=older.pk).update(cause="zzz")  # in the table and in the index it comes last
+    done = []
+
+    def acknowledge():
+        try:
+            done.append(outbox.acknowledge(failed, by="ann", now=timezone.now()))
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        with transaction.atomic():
+            holds.lock(failed.filter(pk=older.pk))
+            other = pool.submit(acknowledge)
+            while not (other.done() or somebody_waits()):
+                time.sleep(0.01)
+            holds.lock(failed.filter(pk=newer.pk))
+        other.result()
+
+    assert done == [2]
+
+
+def somebody_waits() -> bool:
+    """Tell whether another one waits for a row."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_clear_snapshot()")
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        return bool(cursor.fetchone()[0])
 
 
 def work(connection_id: int, clock: Clock) -> None:
