@@ -53,7 +53,10 @@ def test_a_paused_rule_says_why_and_what_to_do(operator, paused):
     assert "#sales is archived." in html
     assert "Choose another channel." in html
     assert "1 delivery waits" in html
-    assert "Paused: #sales is archived. Choose another channel." in operator.get(reverse(LIST)).content.decode()
+    assert (
+        "Paused: #sales is archived. Choose another channel."
+        in operator.get(reverse(LIST)).content.decode()
+    )
 
 
 def test_saving_a_mended_rule_resumes_it(operator, paused):
