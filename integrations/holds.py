@@ -13,6 +13,7 @@ from typing import Any
 from django.conf import settings
 from django.db.models import F, Q, QuerySet
 
+from bookings.models import BookingEvent
 from integrations.connectors.base import connector_class
 from integrations.models import Delivery, Rule
 
@@ -81,8 +82,9 @@ def supersede(
     """Leave one waiting delivery of each chain and rule, that of the last event, where it does all that is due.
 
     That is so while a rule's time for further changes still runs (the first one's time is kept), and where the action
-    writes the meeting as it is, whatever the event: three changes while a destination is down are one write. `earlier` are
-    the chains' unsettled deliveries of before. Return the connections of what waited for one that is superseded.
+    writes the meeting as it is, whatever the event: three changes while a destination is down are one write. What the
+    clock brought does it for no other: it may be too late when its turn has come, and is skipped then. `earlier` are the
+    chains' unsettled deliveries of before. Return the connections of what waited for one that is superseded.
     """
     known = {row.chain_id for row in earlier}
     twice = Counter((row.chain_id, row.rule_id) for row in deliveries)
@@ -95,6 +97,8 @@ def supersede(
         return set()
     freed: set[int] = set()
     for rows in _mergeable(new, now=now):
+        while rows and rows[-1].event.cause == BookingEvent.Cause.CLOCK:
+            rows.pop()
         if len(rows) > 1:
             freed |= _merge(rows, now=now)
     return freed
@@ -110,7 +114,7 @@ def _mergeable(new: Sequence[Delivery], *, now: datetime) -> Collection[list[Del
     waiting = Delivery.objects.filter(
         chain__in={row.chain_id for row in new}, rule__in={row.rule_id for row in new},
         state=State.WAITING,
-    ).select_related("rule__connection")  # fmt: skip
+    ).select_related("rule__connection", "event")  # fmt: skip
     found = defaultdict(list)
     for row in sorted(lock(waiting), key=lambda row: (row.event_id, row.pk)):
         if _coalesces(row) or _runs(row, now=now):

@@ -414,3 +414,18 @@ def test_looking_joins_no_two_lists_of_deliveries(rule, invitee):
     assert "SubPlan" in plan
     assert "Join" not in plan
     assert "Nested Loop" not in plan
+
+
+def test_what_the_clock_brought_does_nothing_for_another(patient, invitee):
+    patient.kinds = [*patient.kinds, "ended"]
+    patient.save()
+    told = of(happens(invitee), patient)
+    brought = of(happens(invitee, kind="ended", cause="clock"), patient)
+
+    states = Delivery.objects.filter(pk__in=[told.pk, brought.pk]).values_list("state", flat=True)
+    assert list(states) == ["waiting", "waiting"]
+
+    happens(invitee)
+
+    states = Delivery.objects.filter(rule=patient).order_by("id").values_list("state", flat=True)
+    assert list(states) == ["skipped", "skipped", "waiting"]

@@ -449,13 +449,14 @@ class Seen:
         assert all(entry.reason for entry in self.entries if entry.state == "skipped")
 
     def _superseded(self):
-        """What was superseded names a later event of its meeting and rule, which has its own end."""
+        """What was superseded names a later event of its meeting and rule, which no clock makes too late."""
         by_pair = {(row.event_id, row.rule_id): row for row in self.deliveries}
         for row in self.deliveries:
             if "superseded" in row.result:
                 later = by_pair[int(row.result.rsplit("#", 1)[1].rstrip(".")), row.rule_id]
                 assert later.chain_id == row.chain_id
                 assert later.event_id > row.event_id
+                assert later.event_id not in self.brought
 
     def _equal(self):
         """What stands there is how the meeting is, unless the last word about it failed."""
