@@ -60,6 +60,7 @@ def test_the_latest_booking_shows_the_request_that_would_be_sent_and_sends_nothi
 ):
     page = client_with().post(url(rule), {"try_latest": "1"}).content.decode()
 
+    assert "Afterwards: " in page
     assert "would be made or sent" in page
     assert "chat.postMessage" in page
     assert "not sent: dry run" in page
