@@ -112,14 +112,14 @@ class _Work:
     document: Document
     problems: list[Problem] = field(default_factory=list)
     connections: dict[str, Connection] = field(default_factory=dict)
-    last: int = -1
+    last: int = 0
 
     def __post_init__(self) -> None:
         self.connections = {
             row.name: row for row in Connection.objects.defer("sealed_secrets").order_by("name")
         }
         highest = Rule.objects.aggregate(last=Max("position"))["last"]
-        self.last = -1 if highest is None else highest
+        self.last = highest or 0
 
     def say(self, path: Sequence[int | str], name: str, message: str) -> None:
         self.problems.append(Problem(line=self.document.line(path), message=f"“{name}”: {message}"))

@@ -78,7 +78,7 @@ def test_a_file_makes_rules_and_the_same_file_again_changes_nothing():
     assert (reminder.waits_for, reminder.offset_minutes, reminder.position) == (
         Rule.objects.get(name="Cards"),
         60,
-        1,
+        2,
     )
     assert list(Rule.objects.values()) == first
 
@@ -154,6 +154,12 @@ def test_a_paused_rule_that_a_file_changes_goes_on():
     load(FILE.replace('"#sales"', '"#demos"'), now=timezone.now())
 
     assert list(Rule.objects.filter(paused_at=None).values_list("name", flat=True)) == ["Cards"]
+
+
+def test_the_first_rules_have_places_of_their_own():
+    load(FILE, now=timezone.now())
+
+    assert list(Rule.objects.values_list("name", "position")) == [("Cards", 1), ("Reminder", 2)]
 
 
 def test_the_command_writes_checks_and_reads(tmp_path):
