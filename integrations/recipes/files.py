@@ -99,10 +99,19 @@ def _make(
     for _, entry, rule, old in made:
         if old is None or as_data(old) != as_data(_kept(entry, rule)):
             rule.save() if old is None else rule.save(update_fields=[*COLUMNS, "connection", "position", "updated_at"])  # fmt: skip
+    _let_go((entry, rule) for _, entry, rule, _ in made)
     for path, entry, rule, _ in made:
         work.link(path, entry, rule)
     work.stop_at_problems()
     return [_settled(rule, before[rule.name], now=now) for _, _, rule, _ in made]
+
+
+def _let_go(made: Iterable[tuple[Entry, Rule]]) -> None:
+    """Untie the rules that are to wait for another one, so that those of before close no circle with those to come."""
+    moved = [
+        rule.pk for entry, rule in made if rule.waits_for and rule.waits_for.name != entry.waits_for
+    ]
+    Rule.objects.filter(pk__in=moved).update(waits_for=None)
 
 
 @dataclass(slots=True)

@@ -188,3 +188,14 @@ def test_the_command_writes_checks_and_reads(tmp_path):
 def test_the_command_says_what_cannot_be_done(arguments, told):
     with pytest.raises(CommandError, match=told):
         call_command("rule", *arguments)
+
+
+def test_rules_may_change_places_in_waiting_for_each_other_in_one_file():
+    made(FILE)
+    turned = FILE.replace("    waits_for: Cards\n", "").replace("kinds: [booked]", "kinds: [booked]\n    waits_for: Reminder")  # fmt: skip
+
+    assert made(turned) == [("Cards", What.CHANGED), ("Reminder", What.CHANGED)]
+    assert dict(Rule.objects.values_list("name", "waits_for__name")) == {"Cards": "Reminder", "Reminder": None}  # fmt: skip
+
+    assert made(FILE) == [("Cards", What.CHANGED), ("Reminder", What.CHANGED)]
+    assert dict(Rule.objects.values_list("name", "waits_for__name")) == {"Cards": None, "Reminder": "Cards"}  # fmt: skip
