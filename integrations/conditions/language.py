@@ -21,16 +21,26 @@ from integrations.conditions.operators import (
 MOST_DEPTH = 6
 MOST_COMPARISONS = 100
 
+#: Where something stands in a condition: names, and numbers of what stands in a list, from 0.
+Path = tuple[int | str, ...]
+
 _PARTS = frozenset({"fact", "argument", "op", "value"})
 _EXAMPLE = '{"fact": "booking.duration", "op": ">=", "value": 30}'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """Say what is wrong with a condition and where: `and > 2nd > value`, or nothing for the whole."""
+    """Say what is wrong with a condition, and where; without a path it is the whole."""
 
-    place: str
+    path: Path
     message: str
+
+    @property
+    def place(self) -> str:
+        """Return where, for people: `and > 2nd > value`."""
+        return " > ".join(
+            _ordinal(part + 1) if isinstance(part, int) else part for part in self.path
+        )
 
     def __str__(self) -> str:
         return f"{self.place}: {self.message}" if self.place else self.message
@@ -92,9 +102,9 @@ def parse(tree: object) -> Parsed:
 class _WrongError(Exception):
     """Leave the part of the condition that is wrong."""
 
-    def __init__(self, place: tuple[str, ...], message: str) -> None:
+    def __init__(self, path: Path, message: str) -> None:
         super().__init__(message)
-        self.problem = Problem(place=" > ".join(place), message=message)
+        self.problem = Problem(path=path, message=message)
 
 
 @dataclass(slots=True)
@@ -104,82 +114,82 @@ class _Reader:
     problems: list[Problem] = field(default_factory=list)
     comparisons: int = 0
 
-    def read(self, tree: object, place: tuple[str, ...], depth: int = 0) -> Node | None:
+    def read(self, tree: object, path: Path, depth: int = 0) -> Node | None:
         """Return what a part of the condition says; None where it is wrong."""
         try:
-            return self._node(tree, place, depth)
+            return self._node(tree, path, depth)
         except _WrongError as error:
             self.problems.append(error.problem)
             return None
 
-    def _node(self, tree: object, place: tuple[str, ...], depth: int) -> Node | None:
+    def _node(self, tree: object, path: Path, depth: int) -> Node | None:
         if not isinstance(tree, Mapping):
-            raise _WrongError(place, f"Write an object, such as {_EXAMPLE}.")
+            raise _WrongError(path, f"Write an object, such as {_EXAMPLE}.")
         name = next((name for name in ("and", "or", "not") if name in tree), None)
         if name is None:
-            return self._comparison(tree, place)
+            return self._comparison(tree, path)
         if len(tree) > 1:
-            raise _WrongError(place, f"“{name}” stands alone; put what is beside it inside.")
+            raise _WrongError(path, f"“{name}” stands alone; put what is beside it inside.")
         if depth == MOST_DEPTH:
-            raise _WrongError(place, f"At most {MOST_DEPTH} conditions may stand in each other.")
-        inner = (*place, name)
+            raise _WrongError(path, f"At most {MOST_DEPTH} conditions may stand in each other.")
+        inner = (*path, name)
         if name == "not":
             part = self.read(tree[name], inner, depth + 1)
             return Denial(part=part) if part else None
         return Group(every=name == "and", parts=tuple(self._parts(tree[name], inner, depth + 1)))
 
-    def _parts(self, parts: object, place: tuple[str, ...], depth: int) -> Iterator[Node]:
+    def _parts(self, parts: object, path: Path, depth: int) -> Iterator[Node]:
         if not isinstance(parts, list) or not parts:
-            raise _WrongError(place, "Write a list with one condition at least.")
+            raise _WrongError(path, "Write a list with one condition at least.")
         if self.comparisons + len(parts) > MOST_COMPARISONS:
-            raise _WrongError(place, f"There may be at most {MOST_COMPARISONS} comparisons.")
-        for number, part in enumerate(parts, 1):
-            node = self.read(part, (*place, _ordinal(number)), depth)
+            raise _WrongError(path, f"There may be at most {MOST_COMPARISONS} comparisons.")
+        for number, part in enumerate(parts):
+            node = self.read(part, (*path, number), depth)
             if node:
                 yield node
 
-    def _comparison(self, tree: Mapping[Any, Any], place: tuple[str, ...]) -> Comparison:
+    def _comparison(self, tree: Mapping[Any, Any], path: Path) -> Comparison:
         self.comparisons += 1
         for name in sorted(str(name) for name in tree if name not in _PARTS):
             known = "fact, argument, op and value; or and, or, not alone"
-            raise _WrongError(place, f"“{_short(name)}” is not known here. Known are {known}.")
-        fact = _fact(tree.get("fact"), (*place, "fact"))
-        argument = _argument(fact, tree.get("argument", ""), (*place, "argument"))
-        operator = _operator(fact, tree.get("op"), (*place, "op"))
+            raise _WrongError(path, f"“{_short(name)}” is not known here. Known are {known}.")
+        fact = _fact(tree.get("fact"), (*path, "fact"))
+        argument = _argument(fact, tree.get("argument", ""), (*path, "argument"))
+        operator = _operator(fact, tree.get("op"), (*path, "op"))
         value = tree.get("value")
         if told := next(_problems_of_value(fact, operator, value), ""):
-            raise _WrongError((*place, "value"), told)
+            raise _WrongError((*path, "value"), told)
         wanted = _wanted(fact.type, operator, value)
         return Comparison(
             fact=fact, argument=argument, operator=operator, value=value, wanted=wanted
         )
 
 
-def _fact(name: object, place: tuple[str, ...]) -> Fact:
+def _fact(name: object, path: Path) -> Fact:
     if not isinstance(name, str) or not name:
-        raise _WrongError(place, "Name a fact, such as “booking.duration”.")
+        raise _WrongError(path, "Name a fact, such as “booking.duration”.")
     if name not in FACTS:
         close = difflib.get_close_matches(name[:MOST_TEXT], FACTS, n=1)
         hint = f" Did you mean “{close[0]}”?" if close else ""
-        raise _WrongError(place, f"There is no fact “{_short(name)}”.{hint}")
+        raise _WrongError(path, f"There is no fact “{_short(name)}”.{hint}")
     return FACTS[name]
 
 
-def _argument(fact: Fact, argument: object, place: tuple[str, ...]) -> str:
+def _argument(fact: Fact, argument: object, path: Path) -> str:
     if not isinstance(argument, str) or len(argument) > MOST_TEXT:
-        raise _WrongError(place, f"Write a text of at most {MOST_TEXT} characters.")
+        raise _WrongError(path, f"Write a text of at most {MOST_TEXT} characters.")
     if fact.argument and not argument.strip():
-        raise _WrongError(place, f"Write the {fact.argument} that is meant.")
+        raise _WrongError(path, f"Write the {fact.argument} that is meant.")
     if not fact.argument and argument.strip():
-        raise _WrongError(place, f"“{fact.name}” needs nothing beside it; leave it out.")
+        raise _WrongError(path, f"“{fact.name}” needs nothing beside it; leave it out.")
     return argument
 
 
-def _operator(fact: Fact, name: object, place: tuple[str, ...]) -> Operator:
+def _operator(fact: Fact, name: object, path: Path) -> Operator:
     known = OPERATORS[fact.type]
     if not isinstance(name, str) or name not in known:
         told = ", ".join(f"“{operator}”" for operator in known)
-        raise _WrongError(place, f"“{fact.name}” ({fact.type}) is compared by {told}.")
+        raise _WrongError(path, f"“{fact.name}” ({fact.type}) is compared by {told}.")
     return known[name]
 
 

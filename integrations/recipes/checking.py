@@ -29,7 +29,8 @@ _LIMITED = (
 def problems(rule: Rule, entry: Said) -> Iterator[Wrong]:
     """Yield why a rule that is not saved yet cannot work, at the connection that it has."""
     yield from _of_limits(rule)
-    yield from ((("conditions",), str(problem)) for problem in conditions.check(rule.conditions))
+    for problem in conditions.check(rule.conditions):
+        yield ("conditions", *problem.path), str(problem)
     yield from _of_clock(rule, entry)
     if rule.backfill_max_age_days is not None and not rule.acts_on_backfill:
         yield (

@@ -19,6 +19,8 @@ COLUMNS = (
     "debounce_seconds", "waits_at_most", "acts_on_backfill", "backfill_max_age_days",
 )  # fmt: skip
 LINKS = ("waits_for", "late_rule")
+#: The last place that a file may name; a database has numbers left for those behind it.
+MOST_POSITION = 1_000_000
 
 
 class Said(Options):
@@ -57,7 +59,7 @@ class Entry(Said):
     """A rule in a file. Without a position, a new rule goes last, and one that is there stays where it is."""
 
     connection: Name
-    position: int | None = Field(default=None, ge=0)
+    position: int | None = Field(default=None, ge=0, le=MOST_POSITION)
 
 
 def entry_of(rule: Rule) -> Entry:

@@ -37,6 +37,8 @@ WRONG = [
     ('channel: "#sales"', "channel: sales", "Line 7: “Cards”: channel: 'sales' is no place in Slack"),
     ('channel: "#sales"', 'chanel: "#sales"', "Line 7: “Cards”: chanel: there is no such name."),
     ("kinds: [booked]", "kinds: [booked]\n    conditions: {fact: nothing, op: is, value: 1}", "Line 5: “Cards”: "),
+    ("kinds: [booked]", "kinds: [booked]\n    conditions:\n      and:\n        - {fact: changed, op: has, value: start_at}\n        - fact: changed\n          op: has\n          value: x", "Line 10: “Cards”: and > 2nd > value: “x” is none of"),
+    ("kinds: [booked]", "kinds: [booked]\n    position: 9999999", "Line 5: “Cards”: position: Input should be less"),
     ("kinds: [booked]", "kinds: [booked]\n    enabled: yes", "Line 5: “Cards”: enabled: Input should be a valid boolean"),
     ("kinds: [booked]", "kinds: [booked]\n    position: -1", "Line 5: “Cards”: position: Input should be greater"),
     ("kinds: [booked]", "kinds: [booked]\n    offset_minutes: 9", "Line 5: “Cards”: It says nothing without the kind"),
