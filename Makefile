@@ -14,10 +14,11 @@ demo: $(RUN) ## Start Calsync with a local Calendly and all it writes to; nothin
 test: $(DEV) ## Lint, types, and the suite on every database this machine has
 	@.venv/bin/python .ci/test.py
 
-bench: $(DEV) ## Measure a backfill, writing it to Salesforce, and the admin at a million bookings (10 GB); on PostgreSQL where DATABASE_URL names a server
+bench: $(DEV) ## Measure a backfill, writing it to Salesforce, the admin and rules at a million bookings (10 GB); on PostgreSQL where DATABASE_URL names a server
 	@.venv/bin/python -m tests.bench.backfill
 	@.venv/bin/python -m tests.bench.salesforce
 	@.venv/bin/python -m tests.bench.admin
+	@.venv/bin/python -m tests.bench.rules
 
 lint: $(DEV) ## Format, lint, types, import rules, migrations, deploy checks
 	@.ci/lint

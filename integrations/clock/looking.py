@@ -27,6 +27,8 @@ State = ClockEntry.State
 AT_ONCE = 200
 #: How long ago a meeting may have started, or its moment after the end have come, to be decided at all.
 LOOKS_BACK = timedelta(days=3)
+#: How far a look came: the start or end of whom it decided last, and the id.
+Mark = tuple[datetime, int]
 #: Kinds of event that may have set a meeting's start or end.
 _SETTING = (Kind.BOOKED, Kind.RESCHEDULED, Kind.UPDATED)
 
@@ -55,31 +57,38 @@ def drain(*, until: datetime, clock: Callable[[], datetime]) -> Drained:
     drained = Drained()
     for rule in clock_rules():
         for kind in rule.clock_kinds:
-            full = True
-            while full and (now := clock()) < until:
-                full = _look(rule, kind, drained, now=now)
-            drained.more |= full
+            behind: Mark | None = None
+            more = True
+            while more and (now := clock()) < until:
+                behind = _look(rule, kind, drained, behind, now=now)
+                more = behind is not None
+            drained.more |= more
     return drained
 
 
-def _look(rule: Rule, kind: str, drained: Drained, *, now: datetime) -> bool:
-    """Decide some; tell whether there may be more."""
+def _look(
+    rule: Rule, kind: str, drained: Drained, behind: Mark | None, *, now: datetime
+) -> Mark | None:
+    """Decide some; return how far that went, None where there are no more."""
     if rule.clock_since is None:  # made by a statement that asks no model: it begins with now, too
         Rule.objects.filter(pk=rule.pk, clock_since=None).update(clock_since=now)
-        return False
-    if not _due(rule, kind, now=now).exists():
-        return False
-    return _decide(rule.pk, kind, drained, now=now)
+        return None
+    if not _due(rule, kind, behind, now=now).exists():
+        return None
+    return _decide(rule.pk, kind, drained, behind, now=now)
 
 
 @transaction.atomic
-def _decide(rule_id: int, kind: str, drained: Drained, *, now: datetime) -> bool:
+def _decide(
+    rule_id: int, kind: str, drained: Drained, behind: Mark | None, *, now: datetime
+) -> Mark | None:
     """Decide up to `AT_ONCE` meetings, and plan what follows; one worker at a time does so for a rule."""
     rule = _locked(rule_id)
     if rule is None or not rule.enabled or kind not in rule.clock_kinds:
-        return False
-    due = _due(rule, kind, now=now).select_related("booking").defer("raw", "booking__raw")
-    invitees = list(due.order_by(f"booking__{moments.anchor_of(kind)}", "pk")[:AT_ONCE])
+        return None
+    anchor = moments.anchor_of(kind)
+    due = _due(rule, kind, behind, now=now).select_related("booking").defer("raw", "booking__raw")
+    invitees = list(due.order_by(f"booking__{anchor}", "pk")[:AT_ONCE])
     found = moments_of(kind, invitees)
     verdicts = [moments.judge(moment, rule, now=now) for moment in found]
     events = _write(rule, found, invitees, verdicts, now=now)
@@ -91,7 +100,9 @@ def _decide(rule_id: int, kind: str, drained: Drained, *, now: datetime) -> bool
         "The clock: rule=%s kind=%s fired=%s skipped=%s",
         rule.pk, kind, len(events), len(invitees) - len(events),
     )  # fmt: skip
-    return len(invitees) == AT_ONCE
+    if len(invitees) < AT_ONCE:
+        return None
+    return getattr(invitees[-1].booking, anchor), invitees[-1].pk
 
 
 def _locked(rule_id: int) -> Rule | None:
@@ -100,19 +111,25 @@ def _locked(rule_id: int) -> Rule | None:
     return rows.select_related("connection", "late_rule__connection").filter(pk=rule_id).first()
 
 
-def _due(rule: Rule, kind: str, *, now: datetime) -> QuerySet[Invitee]:
+def _due(rule: Rule, kind: str, behind: Mark | None, *, now: datetime) -> QuerySet[Invitee]:
     """Return whose moment has come and was not decided: of each chain its newest member, if that is active.
 
-    A moment before the rule was there is none of its business, unless the meeting was booked since.
+    A moment before the rule was there is none of its business, unless the meeting was booked since. What a look decided is
+    not gone through again by its next slice, which goes on `behind` it.
     """
     anchor, since = moments.anchor_of(kind), cast("datetime", rule.clock_since)
     offset = timedelta(minutes=rule.offset_minutes) * (1 if kind == STARTING else -1)
     first = now - LOOKS_BACK + min(offset, timedelta())
-    return active().filter(
+    rows = active().filter(
         Q(**{f"booking__{anchor}__gte": since + offset}) | Q(created_at__gte=since),
         ~Exists(_decided(rule, kind, anchor)),
         **{f"booking__{anchor}__gt": first, f"booking__{anchor}__lte": now + offset},
     )
+    if behind is None:
+        return rows
+    at, pk = behind
+    later = Q(**{f"booking__{anchor}__gt": at}) | Q(pk__gt=pk)
+    return rows.filter(later, **{f"booking__{anchor}__gte": at})
 
 
 def active() -> QuerySet[Invitee]:

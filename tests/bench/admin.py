@@ -39,14 +39,14 @@ def main() -> int:
     if not os.environ.get("DATABASE_URL", "").startswith("postgres"):
         print("Admin at a million bookings: left out, for it needs PostgreSQL. Set DATABASE_URL.")
         return 0
-    with _world() as base, own_database(base, "admin") as environment:
+    with own_world() as base, own_database(base, "admin") as environment:
         code = f"{_MODULE}({given.scale}, {given.times})"
         told = [sys.executable, "manage.py", "shell", "--no-imports", "-c", code]
         return subprocess.run(told, cwd=ROOT, env=environment, check=False).returncode
 
 
 @contextmanager
-def _world() -> Iterator[dict[str, str]]:
+def own_world() -> Iterator[dict[str, str]]:
     """Yield an environment that names a broker of this run's own."""
     with tempfile.TemporaryDirectory() as directory:
         broker = EmbeddedBroker(Path(directory) / "broker", port=free_port())
