@@ -7,6 +7,7 @@ from bookings.models import Booking, BookingEvent
 from integrations.embedded import ProcessGroup
 from integrations.models import (
     BackfillRun,
+    ClockEntry,
     Delivery,
     DriftFinding,
     DriftRun,
@@ -33,19 +34,22 @@ class Counts:
     asked: int
     changed: int
     history: int
+    moments: int
 
 
-def wait_until_settled(group: ProcessGroup, sandbox: SandboxControl) -> Counts:
+def wait_until_settled(group: ProcessGroup, sandbox: SandboxControl, *, moments: int = 0) -> Counts:
     """Wait until no webhook, delivery and notification is under way, as long as they get fewer; then count.
+
+    The clock is to come to so many meetings: `moments`.
 
     Raises:
         ChildDied: a process of the demo ended.
     """
-    left, deadline = _under_way(sandbox), time.monotonic() + _PATIENCE_SECONDS
+    left, deadline = _under_way(sandbox, moments), time.monotonic() + _PATIENCE_SECONDS
     while any(left) and time.monotonic() < deadline:
         group.check()
         time.sleep(0.2)
-        before, left = left, _under_way(sandbox)
+        before, left = left, _under_way(sandbox, moments)
         if left != before:
             deadline = time.monotonic() + _PATIENCE_SECONDS
     return count()
@@ -68,16 +72,23 @@ def count() -> Counts:
         asked=MatchReview.objects.filter(state=MatchReview.State.OPEN).count(),
         changed=DriftFinding.objects.filter(state=DriftFinding.State.FOUND).count(),
         history=Booking.objects.filter(events__silent=True).distinct().count(),
+        moments=_moments(),
     )
 
 
-def _under_way(sandbox: SandboxControl) -> tuple[int, ...]:
+def _moments() -> int:
+    fired = ClockEntry.objects.filter(state=ClockEntry.State.FIRED)
+    return fired.order_by().values("chain").distinct().count()
+
+
+def _under_way(sandbox: SandboxControl, moments: int) -> tuple[int, ...]:
     """Tell what is left at each station, the sandbox's own queue first: what leaves one is at the next by then."""
     return (
         int(not sandbox.wait_idle(timeout=0)),
         InboundWebhook.objects.filter(state=InboundWebhook.State.RECEIVED).count(),
         BackfillRun.objects.filter(state__in=BackfillRun.UNFINISHED).count(),
         DriftRun.objects.filter(finished_at=None).count(),
+        max(moments - _moments(), 0),
         Delivery.objects.filter(state__in=Delivery.UNSETTLED).count(),
         Notification.objects.filter(settled_at=None).count(),
     )

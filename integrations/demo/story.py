@@ -56,6 +56,12 @@ _SCENES = """
  16 11 sales-demo         Karim Benali       Benali Textiles    known_twice
  20 14 consulting-session Laura Conti        Studio Conti
 """
+#: Who has a consulting session whose moment comes while the demo looks on: when it begins, and when it was booked.
+_MOMENTS = (
+    ("Milan Horvat", "Horvat Logistika", timedelta(days=1), timedelta(days=-2)),
+    ("Nadia Farouk", "Farouk & Partners", timedelta(hours=3), timedelta()),
+    ("Otto Lehmann", "Lehmann Bau", timedelta(minutes=-60), timedelta(days=-5)),
+)
 
 #: Whose meeting somebody changes in Salesforce by hand.
 _CHANGED = "Laura Conti"
@@ -126,6 +132,21 @@ def play(sandbox: SandboxControl, *, now: datetime) -> int:
         count += 1
     sandbox.submit_form({"What do you need?": "A demo"})
     return count
+
+
+def play_moments(sandbox: SandboxControl, *, now: datetime) -> int:
+    """Play the meetings that the clock comes to with the next second, and return how many they are.
+
+    A day before one its questionnaire is due, another was booked too late for that, and a third ends.
+    """
+    at = now.replace(microsecond=0) + timedelta(seconds=1)
+    for name, company, begins, booked in _MOMENTS:
+        first, last = name.split()
+        sandbox.book(
+            name=name, email=f"{first}.{last}@example.com".lower(), event_type="consulting-session", answers={"Company": company},
+            start_time=_iso(at + begins), end_time=_iso(at + begins + timedelta(hours=1)), now=_iso(at + booked),
+        )  # fmt: skip
+    return len(_MOMENTS)
 
 
 def change_by_hand(sandbox: SandboxControl) -> None:

@@ -54,9 +54,11 @@ def test_the_demo_plays_tells_and_cleans_up(tmp_path):
         second = subprocess.run(
             command(tmp_path / "demo", *ports), capture_output=True, text=True, env=environment(), check=False
         )  # fmt: skip
-        asked = f". {tmp_path / 'demo' / 'environment'}; {sys.executable} manage.py calendly status"
+        status = (
+            f". {tmp_path / 'demo' / 'environment'}; {sys.executable} manage.py calendly status"
+        )
         told = subprocess.run(
-            ["sh", "-c", asked], capture_output=True, text=True, env=environment(), check=False
+            ["sh", "-c", status], capture_output=True, text=True, env=environment(), check=False
         )
         page = requests.get(f"http://127.0.0.1:{ports[0]}/", timeout=5)
         leads = requests.get(
@@ -68,6 +70,9 @@ def test_the_demo_plays_tells_and_cleans_up(tmp_path):
             message["channel_name"]
             for message in requests.get(f"http://127.0.0.1:{ports[1]}/sandbox/slack/messages", timeout=5).json()
         }  # fmt: skip
+        cases = requests.get(
+            f"http://127.0.0.1:{ports[1]}/sandbox/salesforce/records/Case", timeout=5
+        )
         held = requests.get(
             f"http://127.0.0.1:{ports[1]}/sandbox/salesforce/records/Event", timeout=5
         )
@@ -82,6 +87,11 @@ def test_the_demo_plays_tells_and_cleans_up(tmp_path):
     assert "failed, and waiting for you: 1." in said
     assert "for you to say: 1 more, under Match reviews." in said
     assert "by hand, and found: 1, under Differences." in said
+    assert "The clock came to 3 meetings:" in said
+    assert len(cases.json()) == 1
+    asked = [mail["rcpt_to"] for mail in mails.json() if "forms.example/intake" in mail["text"]]
+    assert ["milan.horvat@example.com"] in asked
+    assert [rcpt for rcpt in asked if "@harbor.example" in rcpt[0]]
     assert len(held.json()) >= 36
     assert len(mails.json()) >= 36
     assert [len(rest[name]) >= most for name, most in (("contacts", 12), ("notes", 12), ("lever_notes", 6))] == [True] * 3  # fmt: skip

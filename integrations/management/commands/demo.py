@@ -95,7 +95,8 @@ class Command(BaseCommand):
                     self._say("Reading what was booked before, then playing some dozens of bookings, as signed webhooks ...")  # fmt: skip
                     accounts.read_history(days=_HISTORY_DAYS)
                     story.play(sandbox, now=timezone.now())
-                    settling.wait_until_settled(group, sandbox)
+                    moments = story.play_moments(sandbox, now=timezone.now())
+                    settling.wait_until_settled(group, sandbox, moments=moments)
                     story.change_by_hand(sandbox)
                     staff.work()
                     accounts.compare()
@@ -114,6 +115,7 @@ class Command(BaseCommand):
 Who somebody is in Salesforce is for you to say: {counts.asked} more, under Match reviews.
 Changed in Salesforce by hand, and found: {counts.changed}, under Differences.
 The recipes Sales, Consulting and Recruiting are installed, each for its event type: see Rules.
+The clock came to {counts.moments} meetings: a questionnaire a day before one, a word to the host of one booked too late for it, a case file after one.
 A backfill read {counts.history} older bookings and sent nothing for them.
 Today's agenda, a report and what has failed were told in Slack's #sales.
 An operator has ignored one failure, sent a booking again and marked a no-show: see the Audit log.
