@@ -32,7 +32,7 @@ class Deed:
 
 def lately(rule: Rule, request: HttpRequest) -> list[Deed]:
     """Return the newest things that the rule did or left, the newest first."""
-    found = [*_acted(rule, request), *_withheld(rule, request), *_skipped(rule, request)]
+    found = [*_acted(rule, request), *_withheld(rule, request), *_at_the_clock(rule, request)]
     return sorted(found, key=lambda deed: deed.at, reverse=True)[:MOST]
 
 
@@ -63,11 +63,18 @@ def _withheld(rule: Rule, request: HttpRequest) -> Iterator[Deed]:
         yield _deed(event, request, at=event.created_at, state="skipped", words="left alone", reason=said[event.pk])  # fmt: skip
 
 
-def _skipped(rule: Rule, request: HttpRequest) -> Iterator[Deed]:
-    rows = ClockEntry.objects.filter(rule=rule, state=ClockEntry.State.SKIPPED)
-    for row in rows.select_related("chain__booking").order_by("-id")[:MOST]:
+def _at_the_clock(rule: Rule, request: HttpRequest) -> Iterator[Deed]:
+    """Yield the moments that the rule left alone, or that another rule acted at in its place."""
+    rows = ClockEntry.objects.filter(rule=rule).exclude(reason="").select_related("chain__booking")
+    entries = list(rows.order_by("-id")[:MOST])
+    deliveries = Delivery.objects.filter(event__in=[row.event_id for row in entries])
+    others = deliveries.exclude(rule=rule).values_list("event_id", flat=True)
+    words = {None: "left alone"} | dict.fromkeys(others, "left to another rule")
+    for row in entries:
+        if row.event_id not in words:
+            continue
         event = BookingEvent(kind=row.kind, booking=row.chain.booking, chain=row.chain)
-        yield _deed(event, request, at=row.created_at, state="skipped", words="left alone", reason=row.reason)  # fmt: skip
+        yield _deed(event, request, at=row.created_at, state="skipped", words=words[row.event_id], reason=row.reason)  # fmt: skip
 
 
 def _deed(

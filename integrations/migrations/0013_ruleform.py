@@ -13,6 +13,6 @@ class Migration(migrations.Migration):
     operations = [
         migrations.AddIndex(
             model_name='clockentry',
-            index=models.Index(condition=models.Q(('state', 'skipped')), fields=['rule', '-id'], name='clockentry_skipped'),
+            index=models.Index(condition=models.Q(('reason', ''), _negated=True), fields=['rule', '-id'], name='clockentry_with_reason'),
         ),
     ]

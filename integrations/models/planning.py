@@ -55,7 +55,7 @@ class ClockEntry(models.Model):
         ordering: ClassVar = ["-id"]
         indexes: ClassVar = [
             models.Index(
-                fields=["rule", "-id"], name="clockentry_skipped", condition=Q(state="skipped")
+                fields=["rule", "-id"], name="clockentry_with_reason", condition=~Q(reason="")
             )
         ]
         constraints: ClassVar = [

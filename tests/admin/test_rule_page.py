@@ -136,6 +136,23 @@ def test_a_rule_says_what_it_does_and_what_it_did_lately_in_a_bounded_number_of_
         assert words.replace("60 minutes", "1 hour") in html or words in html
 
 
+def test_a_moment_at_which_another_rule_acted_instead_is_told_once(operator, rules):
+    rule, other, _ = rules
+    reasons = {"booked late: “Second” acted instead": other, "booked late: sent at once": rule, "booked late: sent": None}  # fmt: skip
+    for reason, by in reasons.items():
+        event = BookingEventFactory.create(kind="starting")
+        ClockEntry.objects.create(
+            rule=rule, chain=event.chain, kind="starting", anchor_at=NOW, due_at=NOW, state="fired", created_at=NOW,
+            reason=reason, event=event,
+        )  # fmt: skip
+        if by:
+            DeliveryFactory.create(rule=by, event=event)
+
+    deeds = {(deed.words, deed.reason) for deed in operator.get(page(rule)).context["lately"]}
+
+    assert deeds == {("left to another rule", "booked late: “Second” acted instead"), ("acted: waiting", "")}  # fmt: skip
+
+
 def test_what_may_name_somebody_is_hidden_on_the_rules_page(rules, client):
     from tests.factories import StaffUserFactory
 
