@@ -18,6 +18,7 @@ from bookings.discretion import Discretion
 from bookings.models import Booking, Invitee
 from integrations import bulk, rehearsing, tasks
 from integrations.admin.operations import OperatedAdmin
+from integrations.admin.rule_words import in_a_sentence
 from integrations.admin.sight import sight
 from integrations.admin.words import many
 from integrations.models import Rule, SimulationResult
@@ -81,7 +82,7 @@ class TriedAdmin(OperatedAdmin):
         chosen = None if problems or request.method != "POST" else self._chosen(request, rule)
         context = {
             **self.admin_site.each_context(request), **sight(request.user), "opts": self.opts,
-            "title": f"Try out {rule or 'a new rule'}", "rule": rule, "saved": saved, "problems": problems,
+            "title": f"Try out {rule or 'a new rule'}", "sentence": "" if problems else in_a_sentence(rule), "rule": rule, "saved": saved, "problems": problems,
             "is_typed": bool(form and form.has_changed()), "carried": list(_carried(request)),
             "offered": [] if problems else _offered(request, rule), "asked": request.POST.get(f"{OURS}q", ""),
             "chosen": chosen, "usual": rehearsing.USUAL, "most": rehearsing.MOST,

@@ -11,7 +11,7 @@ from integrations.models import Rule
 from integrations.models.rule import ANCHORS
 
 STARTING = "starting"
-_HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
+_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,12 +112,14 @@ def span(minutes: int) -> str:
 
 
 def about(time: timedelta) -> str:
-    """Say how long something took, in its largest unit: "3 hours", "2 days"."""
+    """Say how long something took: "2 days", "3 hours 20 minutes"; of less than two days to the minute."""
     if time >= 2 * _DAY:
         return _counted(time // _DAY, "day")
-    if time >= _HOUR:
-        return _counted(time // _HOUR, "hour")
-    return _counted(time // timedelta(minutes=1), "minute")
+    hours, minutes = divmod(time // timedelta(minutes=1), 60)
+    told = [
+        _counted(number, unit) for number, unit in ((hours, "hour"), (minutes, "minute")) if number
+    ]
+    return " ".join(told) or "less than a minute"
 
 
 def _counted(number: int, unit: str) -> str:

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from integrations.clock.moments import Moment, Verdict, due_at, in_words, judge, span
+from integrations.clock.moments import Moment, Verdict, about, due_at, in_words, judge, span
 from integrations.models import Rule
 from tests.factories import NOW
 
@@ -85,3 +85,14 @@ def test_it_says_when_a_rule_acts():
     assert in_words(Rule(kinds=["ended"])) == ["at the end"]
     assert in_words(Rule(kinds=["booked"], offset_minutes=5)) == []
     assert [span(n) for n in (1, 60, 1440, 2880, 1500)] == ["1 minute", "1 hour", "24 hours", "2 days", "25 hours"]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [
+        (0, "less than a minute"), (59, "less than a minute"), (61, "1 minute"), (3 * 3600 - 1, "2 hours 59 minutes"),
+        (3 * 3600, "3 hours"), (25 * 3600 + 60, "25 hours 1 minute"), (2 * 86_400, "2 days"), (3 * 86_400 - 1, "2 days"),
+    ],
+)  # fmt: skip
+def test_how_long_something_took_is_said_to_the_minute_of_less_than_two_days(seconds, told):
+    assert about(timedelta(seconds=seconds)) == told
