@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.core.paginator import Page, Paginator
+from django.db.models import F
 from django.http import HttpRequest
 from django.urls import reverse
 
@@ -72,7 +73,9 @@ def _page(operation: BulkOperation, verdict: str, number: str) -> Page[Simulatio
     rows = SimulationResult.objects.filter(operation=operation).select_related(
         "chain__booking__event_type"
     )
-    rows = rows.defer("chain__raw", "chain__booking__raw").order_by("id")
+    rows = rows.defer("chain__raw", "chain__booking__raw").order_by(
+        F("happened_at").desc(nulls_last=True), "id"
+    )
     return Paginator(rows.filter(verdict=verdict) if verdict else rows, PER_PAGE).get_page(number)
 
 

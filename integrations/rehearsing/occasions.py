@@ -1,11 +1,11 @@
 """What a rule would be asked about: the newest event of a meeting that it asks for, and its moments of the clock."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
 
-from django.db.models import QuerySet
+from django.db.models import Max
 
 from bookings.models import BookingEvent, Invitee
 from integrations import clock
@@ -33,11 +33,14 @@ class Occasion:
 
 
 def newest(rule: Rule, *, most: int) -> list[int]:
-    """Return the chains to which something happened that the rule asks for, the newest first."""
-    found = dict.fromkeys(_newest_events(rule)) if _stored_kinds(rule) else {}
-    if rule.clock_kinds:
-        found |= dict.fromkeys(_newest_places()[:most])
-    return sorted(found, reverse=True)[:most] if rule.clock_kinds else list(found)[:most]
+    """Return the chains to which something happened that the rule asks for, the newest first.
+
+    That is by when it happened, for the clock by when the meeting was booked, whenever it was heard of.
+    """
+    found: dict[int, datetime] = {}
+    for chain_id, at in [*_newest_events(rule, most=most), *_newest_places(rule, most=most)]:
+        found[chain_id] = max(at, found.get(chain_id, at))
+    return sorted(found, key=lambda chain_id: (found[chain_id], chain_id), reverse=True)[:most]
 
 
 def find(rule: Rule, chains: Collection[int], *, now: datetime) -> list[Occasion]:
@@ -50,18 +53,23 @@ def _stored_kinds(rule: Rule) -> list[str]:
     return [kind for kind in rule.kinds if kind not in ANCHORS]
 
 
-def _newest_events(rule: Rule) -> Iterator[int]:
+def _newest_events(rule: Rule, *, most: int) -> Iterable[tuple[int, datetime]]:
+    if not (kinds := _stored_kinds(rule)):
+        return []
     last = BookingEvent.objects.order_by("-id").values_list("id", flat=True).first() or 0
     rows = BookingEvent.objects.filter(
-        id__gt=last - LOOKS_THROUGH, kind__in=_stored_kinds(rule), chain__isnull=False
+        id__gt=last - LOOKS_THROUGH, kind__in=kinds, chain__isnull=False
     )
-    yield from rows.order_by("-id").values_list("chain_id", flat=True)
+    newest = rows.order_by().values("chain_id").annotate(at=Max("occurred_at"))
+    return newest.order_by("-at", "-chain_id").values_list("chain_id", "at")[:most]
 
 
-def _newest_places() -> "QuerySet[Invitee, int]":
+def _newest_places(rule: Rule, *, most: int) -> Iterable[tuple[int, datetime]]:
+    if not rule.clock_kinds:
+        return []
     last = Invitee.objects.order_by("-id").values_list("id", flat=True).first() or 0
-    rows = clock.active().filter(pk__gt=last - LOOKS_THROUGH).order_by("-id")
-    return rows.values_list("chain_id", flat=True)
+    rows = clock.active().filter(pk__gt=last - LOOKS_THROUGH).order_by("-created_at", "-id")
+    return rows.values_list("chain_id", "created_at")[:most]
 
 
 def _of_events(rule: Rule, chains: Collection[int]) -> Iterator[Occasion]:

@@ -125,10 +125,24 @@ def test_more_bookings_are_no_more_queries():
 
 def test_the_last_bookings_are_those_with_something_to_decide():
     rule = RuleFactory.create(enabled=False, kinds=["canceled"])
-    canceled = [chain for _ in range(3) for chain in _booked(kind="canceled")]
+    canceled = [
+        chain
+        for days in (1, 3, 2)
+        for chain in _booked(kind="canceled", occurred_at=NOW - timedelta(days=days))
+    ]
     _booked(3)
 
-    assert rehearsing.newest(rule, most=2) == [canceled[2].pk, canceled[1].pk]
+    assert rehearsing.newest(rule, most=2) == [canceled[0].pk, canceled[2].pk]
+
+
+def test_the_last_bookings_for_the_clock_are_those_booked_last_whenever_they_were_heard_of():
+    rule = RuleFactory.create(kinds=["starting"], offset_minutes=60)
+    booked = [
+        InviteeFactory.create(created_at=NOW - timedelta(days=days), announced_at=NOW)
+        for days in (1, 300, 2)
+    ]
+
+    assert rehearsing.newest(rule, most=2) == [booked[0].chain_id, booked[2].chain_id]
 
 
 @pytest.mark.parametrize("last", [0, 501])
