@@ -56,7 +56,7 @@ def _nobody(connection_id: int) -> None:
 class Preview:
     """Say how an attempt would end, and what it would ask and send.
 
-    `is_known` says that something exists over there for the meeting already.
+    `is_known` says that something exists over there for the meeting already, which the action keeps true.
     """
 
     settlement: Settlement
@@ -254,7 +254,8 @@ def _decide(connector: Connector, attempts: Sequence[_Attempt], *, now: datetime
                 attempt.claim, meeting, records.get(delivery.chain_id, []),
                 links.get(delivery.chain_id, []), choices.get(delivery.serial_key),
             )  # fmt: skip
-            attempt.is_known = bool(task.records)
+            keeps = task.action not in connector.passing_actions
+            attempt.is_known = keeps and bool(task.records)
             _plan(connector, attempt, task)
 
 

@@ -143,3 +143,16 @@ def test_conditions_only_asks_nobody(road, booked, sandbox):
 
     assert set(SimulationResult.objects.values_list("verdict", flat=True)) == {"act"}
     assert len(sandbox.requests()) == asked
+
+
+def test_what_is_only_made_is_no_change_of_what_is_there(road):
+    road.receive(envelope("invitee.created", invitee(email="ann@example.com")))
+    road.work()
+    case = RuleFactory.create(
+        connection=road.salesforce, action="file_case", kinds=["booked"], options={}, enabled=False
+    )
+
+    (found,) = _try(case, Invitee.objects.all()).found
+
+    assert RemoteRecord.objects.filter(connection=road.salesforce).exists()
+    assert rehearsing.verdict_of(found) == "create"
