@@ -6,12 +6,15 @@ It is kept in Django's own form of a change message, whose readers show the name
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
-from django.contrib.admin.models import LogEntry
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.db import transaction
 
 from integrations import clock, conditions
 from integrations.models import Rule
+from integrations.recipes import Change, What, load
 
 #: What is told of a rule, with its label.
 _TOLD = {
@@ -44,6 +47,30 @@ def message(before: Mapping[str, str], after: Mapping[str, str]) -> list[dict[st
     if not changed:
         return []
     return [{"changed": {"fields": [one["field"] for one in changed], "values": changed}}]
+
+
+@transaction.atomic
+def load_noted(text: str, *, now: datetime, user_id: int) -> list[Change]:
+    """Make rules as a file says, and write into the history of each who did so, with before and after.
+
+    Raises:
+        UnusableFileError: something in it is wrong, each with its line; nothing was changed.
+    """
+    before = _of_all()
+    changes = load(text, now=now)
+    touched = {change.rule.pk for change in changes if change.what != What.EQUAL}
+    after = _of_all()
+    for rule in Rule.objects.filter(pk__in=touched):
+        told: Any = "Imported from a file."
+        if rule.pk in before:
+            told = message(before[rule.pk], after[rule.pk])
+        LogEntry.objects.log_actions(user_id, [rule], CHANGE, change_message=told)
+    return changes
+
+
+def _of_all() -> dict[int, dict[str, str]]:
+    rows = Rule.objects.select_related("connection", "waits_for", "late_rule")
+    return {rule.pk: said(rule) for rule in rows}
 
 
 def values_of(entry: LogEntry) -> Sequence[Mapping[str, str]]:

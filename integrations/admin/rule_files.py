@@ -12,6 +12,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from unfold.widgets import UnfoldAdminTextareaWidget
 
+from integrations.admin import rule_changes
 from integrations.admin.operations import OperatedAdmin
 from integrations.recipes import Change, UnusableFileError, What, export, load
 from integrations.recipes.reading import MOST_TEXT
@@ -84,11 +85,16 @@ def _page(request: HttpRequest, admin: OperatedAdmin) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         text, is_meant = form.cleaned_data["text"], "confirmed" in request.POST
         try:
-            changes = load(text, now=timezone.now(), dry_run=not is_meant)
+            changes = (
+                _load(request, text) if is_meant else load(text, now=timezone.now(), dry_run=True)
+            )
         except UnusableFileError as error:
             problems = [str(problem) for problem in error.problems]
         if changes is not None and is_meant:
-            _tell(request, admin, changes)
+            counted = ", ".join(
+                f"{sum(one.what == what for one in changes)} {what}" for what in What
+            )
+            messages.success(request, f"Imported: {counted}.")
             return HttpResponseRedirect(reverse("admin:integrations_rule_changelist"))
         form = FileForm(initial={"text": text})
     context = {
@@ -98,8 +104,5 @@ def _page(request: HttpRequest, admin: OperatedAdmin) -> HttpResponse:
     return TemplateResponse(request, "admin/integrations/rule/import.html", context)
 
 
-def _tell(request: HttpRequest, admin: OperatedAdmin, changes: list[Change]) -> None:
-    touched = [change.rule for change in changes if change.what != What.EQUAL]
-    admin.log(request, touched, "Imported from a file.")
-    counted = ", ".join(f"{sum(one.what == what for one in changes)} {what}" for what in What)
-    messages.success(request, f"Imported: {counted}.")
+def _load(request: HttpRequest, text: str) -> list[Change]:
+    return rule_changes.load_noted(text, now=timezone.now(), user_id=request.user.pk or 0)

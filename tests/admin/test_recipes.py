@@ -189,7 +189,9 @@ def test_a_file_is_checked_shown_and_then_imported(operator):
     rule.refresh_from_db()
     assert rule.options == {"channel": "#b"}
     assert told(response) == ["Imported: 0 new, 1 changed, 0 equal."]
-    assert LogEntry.objects.get().change_message == "Imported from a file."
+    assert LogEntry.objects.get().get_change_message() == "Changed option channel."
+    history = operator.get(reverse("admin:integrations_rule_history", args=[rule.pk]))
+    assert "<td>#a</td><td>#b</td>" in history.content.decode()
 
 
 def test_a_wrong_file_is_told_by_line_and_kept_as_it_was_typed(operator):

@@ -1,9 +1,12 @@
 import io
 
 import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
+from django.urls import reverse
 
-from integrations.models import Rule
+from integrations.models import Connection, Rule
 from tests.factories import BookingEventFactory, RuleFactory
 
 pytestmark = pytest.mark.django_db
@@ -32,6 +35,29 @@ def test_rules_are_listed_and_switched(rule):
     assert call("list")[1].startswith("on      Cards: When a booking is made")
     assert call("disable", "Cards")[1] == "“Cards” is off.\n"
     assert call("disable", "Cards")[1] == "“Cards” is off already.\n"
+
+
+def test_what_the_command_line_changes_stands_in_the_history_by_an_account_nobody_signs_in_with(
+    rule, tmp_path, admin_client
+):
+    Rule.objects.filter(pk=rule.pk).update(action="post_card", options={"channel": "#a"})
+    Connection.objects.filter(pk=rule.connection_id).update(provider="slack")
+    call("enable", "Cards")
+    call("enable", "Cards")
+    file = tmp_path / "rules.yaml"
+    file.write_text(call("export")[1].replace("#a", "#b"))
+    call("import", str(file), "--dry-run")
+    call("import", str(file))
+    call("import", str(file))
+
+    page = admin_client.get(reverse("admin:integrations_rule_history", args=[rule.pk]))
+
+    told = [entry.get_change_message() for entry in LogEntry.objects.order_by("id")]
+    assert told == ["Switched on.", "Changed option channel."]
+    assert "<td>#a</td><td>#b</td>" in page.content.decode()
+    account = User.objects.get(username="command-line")
+    assert not account.is_active
+    assert not account.has_usable_password()
 
 
 def test_a_test_says_each_condition_and_its_status_whether_the_rule_would_act(rule):

@@ -8,6 +8,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from integrations import recipes
+from integrations.admin import rule_changes
+from integrations.management.rule.noting import account_id
 from integrations.recipes.reading import MOST_TEXT
 
 NAME = "import"
@@ -23,7 +25,12 @@ def add_arguments(parser: CommandParser) -> None:
 def handle(command: BaseCommand, options: dict[str, Any]) -> None:
     """Import it, and print what became of each rule. Raises CommandError, UnusableFileError."""
     text, dry_run = _read(options["file"]), options["dry_run"]
-    for change in recipes.load(text, now=timezone.now(), dry_run=dry_run):
+    now = timezone.now()
+    if dry_run:
+        changes = recipes.load(text, now=now, dry_run=True)
+    else:
+        changes = rule_changes.load_noted(text, now=now, user_id=account_id())
+    for change in changes:
         command.stdout.write(f"{change.what}: {change.rule}")
         for line in change.diff:
             command.stdout.write(f"    {line}")
