@@ -180,7 +180,7 @@ def _throttled(error: ThrottledError, *, until: datetime) -> Settlement:
 def _postponed(error: PostponedError, *, now: datetime) -> Settlement:
     wait = timedelta(seconds=error.retry_after or 1.0)
     return Settlement(
-        state=State.WAITING, not_before=now + wait, outcome=Attempted.SKIPPED, result=str(error)
+        state=State.WAITING, not_before=now + wait, outcome=Attempted.PAUSED, result=str(error)
     )
 
 

@@ -13,6 +13,7 @@ from django.utils import timezone
 from bookings.models import BookingEvent, Invitee
 from integrations import clock, outbox, tasks
 from integrations.deliver import deliver, preview
+from integrations.errors import PostponedError, TemporaryError
 from integrations.models import ClockEntry, Delivery, EventPlan, Rule
 from integrations.timeline import ClockLine, EventEntry, timeline
 from tests.factories import (
@@ -23,6 +24,7 @@ from tests.factories import (
     InviteeFactory,
     RuleFactory,
 )
+from tests.integrations.scripted import ScriptedConnector
 
 pytestmark = pytest.mark.django_db
 
@@ -320,6 +322,33 @@ def test_who_asks_for_another_try_is_not_told_that_it_is_too_late(target):
 
     assert preview(Delivery.objects.get(), clock=lambda: NOW + 4 * HOUR).settlement.state != "skipped"  # fmt: skip
     assert send(delivery, NOW + 4 * HOUR)[0] == "delivered"
+
+
+def test_who_asks_for_another_try_of_what_was_given_up_is_not_told_that_it_is_too_late(target):
+    make_rule(connection=target, action="write")
+    meeting()
+    look(NOW)
+    delivery = Delivery.objects.get()
+    ScriptedConnector.plays(TemporaryError("not known", tries=1))
+    assert send(delivery, NOW)[0] == "failed"
+
+    outbox.retry(Delivery.objects.all(), now=NOW + 4 * HOUR, by="ann")
+
+    assert send(delivery, NOW + 4 * HOUR)[0] == "delivered"
+
+
+def test_what_waited_for_its_turn_was_asked_for_by_nobody(target):
+    make_rule(connection=target, action="write")
+    meeting()
+    look(NOW)
+    delivery = Delivery.objects.get()
+    ScriptedConnector.plays(PostponedError("Its turn is later."))
+    assert send(delivery, NOW)[0] == "waiting"
+
+    state, said = send(delivery, NOW + 3 * HOUR)
+
+    assert state == "skipped"
+    assert said.startswith("Its moment was 3 hours ago")
 
 
 def test_what_was_sent_is_written_again_whenever_a_record_is_to_be_mended(target):
