@@ -393,6 +393,36 @@ def test_the_timeline_says_what_is_to_come_what_was_left_and_what_was_late():
     assert [(row.event.kind, row.clock_reason) for row in events] == [("starting", "")]
 
 
+def test_the_timeline_says_of_no_rule_that_it_acted_instead_where_conditions_did_not_hold():
+    other = RuleFactory.create(kinds=[])
+    unmet = {"fact": "booking.duration", "op": ">", "value": 90}
+    make_rule(late_policy="other", late_rule=other, conditions=unmet)
+    invitee = meeting(booked=NOW + HOUR)
+
+    look(NOW + HOUR)
+
+    (entry,) = timeline(invitee.booking, now=NOW)
+    assert isinstance(entry, EventEntry)
+    assert (entry.why_nothing, entry.clock_reason) == ("Nothing was sent: no rule acted on it.", "")
+
+
+def test_the_timeline_says_of_a_moment_nothing_about_rules_that_were_not_asked():
+    RuleFactory.create(name="Tell the host", kinds=[])
+    make_rule(name="Remind", late_policy="other", late_rule=Rule.objects.get())
+    make_rule(name="Ask", hours=48, conditions={"fact": "booking.duration", "op": ">", "value": 90})
+    make_rule(name="Call", hours=1)
+    Rule.objects.update(created_at=LONG_AGO)
+    invitee = meeting(booked=NOW + HOUR)
+
+    look(NOW + HOUR)
+
+    events = [row for row in timeline(invitee.booking, now=NOW) if isinstance(row, EventEntry)]
+    assert [
+        ([sent.delivery.rule.name for sent in row.deliveries if sent.delivery.rule], [left.name for left in row.withheld])
+        for row in events
+    ] == [(["Tell the host"], []), ([], ["Ask"])]  # fmt: skip
+
+
 def test_the_sweep_and_a_drained_inbox_wake_somebody_where_a_rule_asks_for_the_clock(broker_url):
     def woken():
         with redis.from_url(broker_url) as client:
