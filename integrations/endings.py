@@ -107,6 +107,12 @@ def _settlement_of(
             return _crashed(row, outcome)
 
 
+def lock_rule(delivery: Delivery, outcome: Outcome) -> None:
+    """Lock the delivery's rule where it is to be paused; to be called before the delivery is settled."""
+    if isinstance(outcome, DeadTargetError):
+        rules.lock(delivery)
+
+
 def pause_rule(delivery: Delivery, outcome: Outcome, *, now: datetime) -> None:
     """Pause the delivery's rule where its target is gone, in the transaction that settles the delivery."""
     if isinstance(outcome, DeadTargetError):

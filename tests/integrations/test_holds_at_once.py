@@ -169,6 +169,32 @@ def test_who_acknowledges_failures_and_who_retries_them_take_them_in_one_order()
     assert done == [2]
 
 
+def test_who_pauses_a_rule_takes_it_before_the_delivery_as_who_looks_at_the_clock_does():
+    here = ConnectionFactory.create(provider="scripted")
+    rule = RuleFactory.create(connection=here, action="write")
+    delivery = DeliveryFactory.create(
+        rule=rule, connection=here, action="write", options=rule.options
+    )
+    ScriptedConnector.plays(DeadTargetError("gone"))
+
+    def send():
+        try:
+            return deliver(delivery.pk, clock=timezone.now)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        with transaction.atomic():
+            list(Rule.objects.select_for_update(of=("self",), no_key=True))
+            other = pool.submit(send)
+            while not (other.done() or somebody_waits()):
+                time.sleep(0.01)
+            holds.lock(Delivery.objects.all())
+        assert other.result() == "waiting"
+
+    assert Rule.objects.get().paused_at is not None
+
+
 def somebody_waits() -> bool:
     """Tell whether another one waits for a row."""
     with connection.cursor() as cursor:
