@@ -73,6 +73,15 @@ def test_a_reminder_is_planned_at_its_moment_and_once():
     assert ClockEntry.objects.get().anchor_at == START
 
 
+def test_a_reminder_is_not_held_for_further_changes(target):
+    make_rule(connection=target, action="write", debounce_seconds=3600, grace_minutes=30)
+    meeting()
+
+    look(NOW)
+
+    assert send(Delivery.objects.get(), NOW)[0] == "delivered"
+
+
 def test_only_the_rule_whose_moment_it_is_acts():
     make_rule(hours=48)
     other = make_rule(hours=24)
