@@ -197,6 +197,28 @@ def test_who_pauses_a_rule_takes_it_before_the_delivery_as_who_looks_at_the_cloc
     assert Rule.objects.get().paused_at is not None
 
 
+def test_who_deletes_a_rule_takes_it_before_its_deliveries_as_who_looks_at_the_clock_does():
+    rule = RuleFactory.create()
+    DeliveryFactory.create(rule=rule, connection=rule.connection)
+
+    def delete():
+        try:
+            rule.delete()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        with transaction.atomic():
+            list(Rule.objects.select_for_update(of=("self",), no_key=True))
+            other = pool.submit(delete)
+            while not (other.done() or somebody_waits()):
+                time.sleep(0.01)
+            holds.lock(Delivery.objects.all())
+        other.result()
+
+    assert Delivery.objects.get().rule is None
+
+
 def test_a_webhook_is_processed_although_a_rule_is_deleted_meanwhile():
     stays = RuleFactory.create(kinds=["booked", "canceled"])
     gone = RuleFactory.create(kinds=["canceled"], connection=stays.connection)
