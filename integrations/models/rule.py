@@ -21,6 +21,8 @@ ANCHORS = {"starting": "start_at", "ended": "end_at"}
 #: The furthest that the clock looks ahead, and the longest after its moment that it still acts, minutes.
 LONGEST_OFFSET = 60 * 24 * 30
 LONGEST_GRACE = 60 * 24
+#: What is said of a rule that lets no time pass: it would never act.
+NO_GRACE = "A minute at least: the clock is never looked at in the very moment."
 
 
 class Rule(models.Model):
