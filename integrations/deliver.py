@@ -327,6 +327,8 @@ def _settle(
 @transaction.atomic
 def _write_down(attempt: _Attempt, settlement: Settlement, *, now: datetime) -> Settlement:
     """Write how the attempt ended, with the question to a person in the same transaction."""
+    if attempt.outcome:
+        endings.lock_rule(attempt.claim.delivery, attempt.outcome)
     if _overtaken(attempt, now=now):
         settlement = replace(settlement, state=State.WAITING, failure_class="", not_before=now)
     settle(attempt.claim, settlement, now=now, exchanges=attempt.recorder.exchanges)

@@ -107,6 +107,12 @@ def _settlement_of(
             return _crashed(row, outcome)
 
 
+def lock_rule(delivery: Delivery, outcome: Outcome) -> None:
+    """Lock the delivery's rule where it is to be paused; to be called before the delivery is settled."""
+    if isinstance(outcome, DeadTargetError):
+        rules.lock(delivery)
+
+
 def pause_rule(delivery: Delivery, outcome: Outcome, *, now: datetime) -> None:
     """Pause the delivery's rule where its target is gone, in the transaction that settles the delivery."""
     if isinstance(outcome, DeadTargetError):
@@ -180,7 +186,7 @@ def _throttled(error: ThrottledError, *, until: datetime) -> Settlement:
 def _postponed(error: PostponedError, *, now: datetime) -> Settlement:
     wait = timedelta(seconds=error.retry_after or 1.0)
     return Settlement(
-        state=State.WAITING, not_before=now + wait, outcome=Attempted.SKIPPED, result=str(error)
+        state=State.WAITING, not_before=now + wait, outcome=Attempted.PAUSED, result=str(error)
     )
 
 

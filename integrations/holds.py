@@ -42,14 +42,15 @@ def lock(deliveries: QuerySet[Delivery]) -> list[Delivery]:
 def hold(deliveries: Sequence[Delivery], *, now: datetime) -> None:
     """Give new deliveries the times that their rules ask for, before they are stored; their chains are locked.
 
-    What nobody waits for is not held for further changes.
+    What nobody waits for is not held for further changes, nor is what the clock brought: its moment is now.
     """
     unsettled = _unsettled(deliveries)
     for delivery in deliveries:
         rule = delivery.rule
         if rule is None:
             continue
-        if rule.debounce_seconds and not delivery.can_wait:
+        by_clock = delivery.event.cause == BookingEvent.Cause.CLOCK
+        if rule.debounce_seconds and not (delivery.can_wait or by_clock):
             delivery.not_before = now + timedelta(seconds=rule.debounce_seconds)
             delivery.held_until = delivery.not_before
         if (delivery.event_id, rule.waits_for_id) in unsettled:

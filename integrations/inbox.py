@@ -27,6 +27,8 @@ State = InboundWebhook.State
 
 #: Headers worth keeping; the others say nothing about the delivery or may carry secrets of a proxy.
 _KEPT_HEADERS = ("Content-Type", "User-Agent", "Calendly-Webhook-Signature", "X-Request-Id")
+#: PostgreSQL's code for a row that refers to none.
+_NO_SUCH_ROW = "23503"
 
 
 @dataclass(slots=True)
@@ -93,11 +95,11 @@ def has_received() -> bool:
     return InboundWebhook.objects.filter(state=State.RECEIVED).exists()
 
 
-def process_next(*, now: datetime) -> set[int] | None:
+def process_next(*, now: datetime, is_second: bool = False) -> set[int] | None:
     """Process the oldest received webhook that no other worker holds; return the connections to wake, or None.
 
     The mirror, the events, the deliveries and the webhook's own state commit together. A webhook that breaks us is
-    marked failed and holds up no other.
+    marked failed and holds up no other. `is_second` is the try after one that met a rule which was deleted meanwhile.
     """
     picked: int | None = None
     try:
@@ -110,6 +112,8 @@ def process_next(*, now: datetime) -> set[int] | None:
     except DatabaseError as error:
         if picked is None or _is_outage(error):
             raise
+        if _names_what_is_gone(error) and not is_second:
+            return process_next(now=now, is_second=True)
         return _fail(picked, now=now)
     except Exception:
         if picked is None:
@@ -228,6 +232,11 @@ def _fail(webhook_id: int, *, now: datetime) -> set[int]:
         outcome="A fault in Calsync; nothing was changed. Report it, then process it again.",
     )  # fmt: skip
     return set()
+
+
+def _names_what_is_gone(error: DatabaseError) -> bool:
+    """Tell whether the database refused to refer to a row that somebody has deleted meanwhile."""
+    return getattr(error.__cause__, "sqlstate", None) == _NO_SUCH_ROW
 
 
 def _is_outage(error: DatabaseError) -> bool:

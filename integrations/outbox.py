@@ -339,8 +339,9 @@ def after_failure(
     """
     retries = len(RETRY_SCHEDULE) if tries is None else min(tries - 1, len(RETRY_SCHEDULE))
     if row.retry_count >= retries:
+        last = Attempted.FAILED if outcome == Attempted.TEMPORARY else outcome
         return Settlement(
-            state=State.FAILED, failure_class=Delivery.FailureClass.EXHAUSTED, outcome=outcome,
+            state=State.FAILED, failure_class=Delivery.FailureClass.EXHAUSTED, outcome=last,
             error=error, hint=hint or "Every retry failed. Mend the cause, then retry.", ambiguous=ambiguous,
         )  # fmt: skip
     wait = max(_delay(row.retry_count), timedelta(seconds=retry_after or 0))

@@ -51,6 +51,11 @@ def _asking(kinds: set[str]) -> list[Rule]:
     return [rule for rule in rules if not kinds.isdisjoint(rule.kinds)]
 
 
+def lock(delivery: Delivery) -> None:
+    """Lock the rule of a delivery, before the delivery: so does who looks at the clock, and who resumes a rule."""
+    _locked().filter(deliveries=delivery).first()
+
+
 @transaction.atomic
 def pause(delivery: Delivery, *, now: datetime, reason: str, hint: str = "") -> bool:
     """Pause the rule of a delivery whose target is gone; return False where that is not to be blamed on the rule as it is.

@@ -5,7 +5,7 @@ from typing import Any, cast
 from django import forms
 
 from integrations.models import Rule
-from integrations.models.rule import ANCHORS, LONGEST_OFFSET
+from integrations.models.rule import ANCHORS, LONGEST_OFFSET, NO_GRACE
 
 #: Minutes in a unit, and its name.
 UNITS = ((1, "minutes"), (60, "hours"), (1440, "days"))
@@ -39,6 +39,8 @@ def check(form: forms.ModelForm, cleaned: dict[str, Any]) -> None:  # type: igno
         rule.offset_minutes = 0
         return
     rule.offset_minutes = _minutes(form, cleaned, wanted)
+    if not cleaned["grace_minutes"] and "grace_minutes" not in form.errors:
+        form.add_error("grace_minutes", NO_GRACE)
     _check_late_rule(form, cleaned)
 
 

@@ -34,6 +34,12 @@ def details(rule: Rule) -> Iterator[str]:
         yield "It is off, and does nothing until it is switched on."
     if rule.clock_kinds:
         yield from _clock(rule)
+    if set(rule.kinds) - set(rule.clock_kinds):
+        yield from _among_others(rule)
+
+
+def _among_others(rule: Rule) -> Iterator[str]:
+    """Yield what is so of what happens to a booking alone: what the clock brings is asked of one rule, and at its moment."""
     if rule.debounce_seconds:
         yield f"It waits {_seconds(rule.debounce_seconds)} for further changes and tells them together."
     if rule.waits_for:

@@ -159,6 +159,11 @@ class RuleAdmin(TriedAdmin, ArrangedAdmin, DiscreetAdmin):
                 request, "The rule was paused and is resumed: what waited is sent now."
             )
 
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Rule]) -> None:
+        """Delete one by one: a rule says how."""
+        for rule in queryset:
+            rule.delete()
+
     def offered(self, row: Rule) -> Iterable[Operation]:
         """Offer to resume what is paused, and to switch it."""
         switch = OFF if row.enabled else ON

@@ -58,8 +58,11 @@ def judge(moment: Moment, rule: Rule, *, now: datetime) -> Verdict:
 
 
 def _too_late(moment: Moment, rule: Rule, *, due: datetime, now: datetime) -> str:
-    why = "Calsync heard of the meeting" if moment.heard_at > due else "Calsync looked at the clock"
-    late = about(now - max(due, moment.set_at))
+    """Blame what took the longer: to hear of the meeting, or to look at the clock thereafter."""
+    since = max(due, moment.set_at)
+    heard_late = moment.heard_at - since >= now - moment.heard_at
+    why = "Calsync heard of the meeting" if heard_late else "Calsync looked at the clock"
+    late = about(now - since)
     return f"{why} {late} too late, and {span(rule.grace_minutes)} may pass at most"
 
 

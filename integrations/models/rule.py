@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator
-from django.db import models
+from django.db import models, transaction
 from django.db.models import Q
 from django.utils import timezone
 
@@ -21,6 +21,8 @@ ANCHORS = {"starting": "start_at", "ended": "end_at"}
 #: The furthest that the clock looks ahead, and the longest after its moment that it still acts, minutes.
 LONGEST_OFFSET = 60 * 24 * 30
 LONGEST_GRACE = 60 * 24
+#: What is said of a rule that lets no time pass: it would never act.
+NO_GRACE = "A minute at least: the clock is never looked at in the very moment."
 
 
 class Rule(models.Model):
@@ -144,6 +146,12 @@ class Rule(models.Model):
             if (names := kwargs.get("update_fields")) is not None:
                 kwargs["update_fields"] = {*names, "clock_since"}
         super().save(*args, **kwargs)
+
+    @transaction.atomic
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        """Delete, locked before what it planned loses its rule: whoever looks at the clock takes them in this order, too."""
+        Rule.objects.select_for_update(of=("self",), no_key=True).filter(pk=self.pk).first()
+        return super().delete(*args, **kwargs)
 
     @property
     def clock_kinds(self) -> list[str]:

@@ -9,6 +9,7 @@ from pydantic import ValidationError as OptionsError
 from integrations import conditions
 from integrations.connectors.base import Connector, connector_class
 from integrations.models import EmailTemplate, Rule
+from integrations.models.rule import NO_GRACE
 from integrations.options import told
 from integrations.recipes.entry import Said
 from integrations.recipes.reading import Path
@@ -58,6 +59,8 @@ def _of_clock(rule: Rule, entry: Said) -> Iterator[Wrong]:
         yield ("offset_minutes",), "It says nothing without the kind starting or ended."
     if "starting" in rule.clock_kinds and not rule.offset_minutes:
         yield ("kinds",), "Say in offset_minutes how long before the start."
+    if rule.clock_kinds and not rule.grace_minutes:
+        yield ("grace_minutes",), NO_GRACE
     asks = rule.late_policy == Rule.LatePolicy.OTHER and bool(rule.clock_kinds)
     if asks and not entry.late_rule:
         yield ("late_policy",), "Say in late_rule which rule acts instead."

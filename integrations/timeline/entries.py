@@ -83,7 +83,7 @@ class EventEntry:
     def clock_reason(self) -> str:
         """Return why a rule of the clock acted otherwise than at its moment, if it did."""
         entry = getattr(self.event, "clock_entry", None)
-        return entry.reason if entry else ""
+        return entry.reason if entry and self.deliveries else ""
 
     @property
     def why_nothing(self) -> str:

@@ -42,7 +42,10 @@ def delivery_entry(delivery: Delivery) -> DeliveryEntry:
 
 
 def _withheld(event: BookingEvent, rules: Iterable[Rule]) -> Iterator[Withheld]:
-    """Yield the rules that made no delivery of the event; one without a chain is carried by none."""
+    """Yield the rules that made no delivery of the event; one without a chain is carried by none.
+
+    Of what the clock brought no rule was asked but the one that it was for.
+    """
     if event.chain_id is None:
         return
     plan = getattr(event, "plan", None)
@@ -50,7 +53,7 @@ def _withheld(event: BookingEvent, rules: Iterable[Rule]) -> Iterator[Withheld]:
     acted = {delivery.rule_id for delivery in event.deliveries.all()}
     for rule in rules:
         entry = said.pop(rule.pk, None)
-        if rule.pk not in acted:
+        if rule.pk not in acted and (entry or event.cause != BookingEvent.Cause.CLOCK):
             yield withheld(rule, event, said=entry["reason"] if entry else "")
     for entry in said.values():
         yield Withheld(rule=None, name=entry["name"], reason=entry["reason"])

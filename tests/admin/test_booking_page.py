@@ -273,3 +273,12 @@ def test_of_a_long_story_the_older_part_is_folded_away():
 
     assert "6 earlier entries" in page
     assert page.index("earlier entries") < page.index('id="timeline"')
+
+
+def test_what_the_clock_brought_is_not_said_to_be_calendlys():
+    event = BookingEventFactory.create(kind="starting", cause="clock")
+
+    page = html(staff(*SEES), event.booking)
+
+    assert "by the clock</span>" in page
+    assert "Calendly was asked again" not in page

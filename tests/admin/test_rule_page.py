@@ -108,7 +108,7 @@ def test_a_rule_says_what_it_does_and_what_it_did_lately_in_a_bounded_number_of_
 ):
     rule = rules[0]
     Rule.objects.filter(pk=rule.pk).update(
-        kinds=["starting"], offset_minutes=60, late_policy="skip", stops=True,
+        kinds=["booked", "starting"], offset_minutes=60, late_policy="skip", stops=True,
         conditions={"fact": "booking.duration", "op": ">=", "value": 30},
     )  # fmt: skip
     counts = []
@@ -151,6 +151,21 @@ def test_a_moment_at_which_another_rule_acted_instead_is_told_once(operator, rul
     deeds = {(deed.words, deed.reason) for deed in operator.get(page(rule)).context["lately"]}
 
     assert deeds == {("left to another rule", "booked late: “Second” acted instead"), ("acted: waiting", "")}  # fmt: skip
+
+
+def test_a_rule_of_the_clock_alone_says_nothing_about_other_rules_and_further_changes(
+    operator, rules
+):
+    Rule.objects.filter(pk=rules[0].pk).update(
+        kinds=["starting"], offset_minutes=60, stops=True, debounce_seconds=60, waits_for=rules[1]
+    )
+
+    html = operator.get(page(rules[0])).content.decode()
+
+    assert "1 hour before the start" in html
+    assert "Where it acts, the rules further down do not." not in html
+    assert "for further changes and tells them together" not in html
+    assert f"It waits for “{rules[1]}”" not in html
 
 
 def test_what_may_name_somebody_is_hidden_on_the_rules_page(rules, client):

@@ -196,6 +196,7 @@ def test_a_reminder_is_made_in_the_form_and_said_in_words(operator, paused):
         ({"kinds": ["starting"]}, "offset", "Say how long before the start: 24 hours, say."),
         ({"kinds": ["ended"], "offset": "31", "offset_unit": "1440"}, "offset", "30 days at most."),
         ({"kinds": ["ended"], "late_policy": "other"}, "late_rule", "Choose the rule that acts instead."),
+        ({"kinds": ["ended"], "grace_minutes": "0"}, "grace_minutes", "A minute at least: the clock is never looked at in the very moment."),
         ({"kinds": ["ended"], "grace_minutes": "1441"}, "grace_minutes", "Ensure this value is less than or equal to 1440."),
     ],
 )  # fmt: skip

@@ -13,6 +13,7 @@ from django.utils import timezone
 from bookings.models import BookingEvent, Invitee
 from integrations import clock, outbox, tasks
 from integrations.deliver import deliver, preview
+from integrations.errors import PostponedError, TemporaryError
 from integrations.models import ClockEntry, Delivery, EventPlan, Rule
 from integrations.timeline import ClockLine, EventEntry, timeline
 from tests.factories import (
@@ -23,6 +24,7 @@ from tests.factories import (
     InviteeFactory,
     RuleFactory,
 )
+from tests.integrations.scripted import ScriptedConnector
 
 pytestmark = pytest.mark.django_db
 
@@ -69,6 +71,15 @@ def test_a_reminder_is_planned_at_its_moment_and_once():
     event = delivery.event
     assert (event.kind, event.cause, event.cause_id, event.occurred_at) == ("starting", "clock", rule.pk, NOW)  # fmt: skip
     assert ClockEntry.objects.get().anchor_at == START
+
+
+def test_a_reminder_is_not_held_for_further_changes(target):
+    make_rule(connection=target, action="write", debounce_seconds=3600, grace_minutes=30)
+    meeting()
+
+    look(NOW)
+
+    assert send(Delivery.objects.get(), NOW)[0] == "delivered"
 
 
 def test_only_the_rule_whose_moment_it_is_acts():
@@ -322,6 +333,33 @@ def test_who_asks_for_another_try_is_not_told_that_it_is_too_late(target):
     assert send(delivery, NOW + 4 * HOUR)[0] == "delivered"
 
 
+def test_who_asks_for_another_try_of_what_was_given_up_is_not_told_that_it_is_too_late(target):
+    make_rule(connection=target, action="write")
+    meeting()
+    look(NOW)
+    delivery = Delivery.objects.get()
+    ScriptedConnector.plays(TemporaryError("not known", tries=1))
+    assert send(delivery, NOW)[0] == "failed"
+
+    outbox.retry(Delivery.objects.all(), now=NOW + 4 * HOUR, by="ann")
+
+    assert send(delivery, NOW + 4 * HOUR)[0] == "delivered"
+
+
+def test_what_waited_for_its_turn_was_asked_for_by_nobody(target):
+    make_rule(connection=target, action="write")
+    meeting()
+    look(NOW)
+    delivery = Delivery.objects.get()
+    ScriptedConnector.plays(PostponedError("Its turn is later."))
+    assert send(delivery, NOW)[0] == "waiting"
+
+    state, said = send(delivery, NOW + 3 * HOUR)
+
+    assert state == "skipped"
+    assert said.startswith("Its moment was 3 hours ago")
+
+
 def test_what_was_sent_is_written_again_whenever_a_record_is_to_be_mended(target):
     make_rule(connection=target, action="write")
     meeting()
@@ -362,6 +400,36 @@ def test_the_timeline_says_what_is_to_come_what_was_left_and_what_was_late():
     assert lines(NOW) == [left, thanks]
     events = [row for row in timeline(invitee.booking, now=NOW) if isinstance(row, EventEntry)]
     assert [(row.event.kind, row.clock_reason) for row in events] == [("starting", "")]
+
+
+def test_the_timeline_says_of_no_rule_that_it_acted_instead_where_conditions_did_not_hold():
+    other = RuleFactory.create(kinds=[])
+    unmet = {"fact": "booking.duration", "op": ">", "value": 90}
+    make_rule(late_policy="other", late_rule=other, conditions=unmet)
+    invitee = meeting(booked=NOW + HOUR)
+
+    look(NOW + HOUR)
+
+    (entry,) = timeline(invitee.booking, now=NOW)
+    assert isinstance(entry, EventEntry)
+    assert (entry.why_nothing, entry.clock_reason) == ("Nothing was sent: no rule acted on it.", "")
+
+
+def test_the_timeline_says_of_a_moment_nothing_about_rules_that_were_not_asked():
+    RuleFactory.create(name="Tell the host", kinds=[])
+    make_rule(name="Remind", late_policy="other", late_rule=Rule.objects.get())
+    make_rule(name="Ask", hours=48, conditions={"fact": "booking.duration", "op": ">", "value": 90})
+    make_rule(name="Call", hours=1)
+    Rule.objects.update(created_at=LONG_AGO)
+    invitee = meeting(booked=NOW + HOUR)
+
+    look(NOW + HOUR)
+
+    events = [row for row in timeline(invitee.booking, now=NOW) if isinstance(row, EventEntry)]
+    assert [
+        ([sent.delivery.rule.name for sent in row.deliveries if sent.delivery.rule], [left.name for left in row.withheld])
+        for row in events
+    ] == [(["Tell the host"], []), ([], ["Ask"])]  # fmt: skip
 
 
 def test_the_sweep_and_a_drained_inbox_wake_somebody_where_a_rule_asks_for_the_clock(broker_url):

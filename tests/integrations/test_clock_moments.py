@@ -46,6 +46,8 @@ LATE = "booked 3 hours before the start, inside the 24 hours of the rule"
         (21, {"set_at": NOW + 21 * HOUR}, {"late_policy": "other", "late_rule": OFF}, Verdict(acts=False, reason=f"{LATE}, and “Tell nobody”, which is to act instead, is off")),
         (21, {"set_at": NOW + 21 * HOUR}, {"late_policy": "other"}, Verdict(acts=False, reason=f"{LATE}, and the rule that is to act instead is gone: choose another one")),
         (23, {"set_at": NOW + 21 * HOUR}, {}, Verdict(acts=False, reason="Calsync looked at the clock 2 hours too late, and 1 hour may pass at most")),
+        (23, {"set_at": NOW + 20 * HOUR, "heard_at": NOW + 20.5 * HOUR}, {}, Verdict(acts=False, reason="Calsync looked at the clock 3 hours too late, and 1 hour may pass at most")),
+        (23, {"set_at": NOW + 20 * HOUR, "heard_at": NOW + 23 * HOUR}, {}, Verdict(acts=False, reason="Calsync heard of the meeting 3 hours too late, and 1 hour may pass at most")),
         (25, {"set_at": NOW + 25 * HOUR}, {}, Verdict(acts=False, reason="the meeting has begun, and its moment was 25 hours ago")),
     ],
 )  # fmt: skip

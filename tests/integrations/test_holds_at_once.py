@@ -13,7 +13,7 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from integrations import breaker, holds, outbox, rules
+from integrations import breaker, holds, inbox, outbox, rules
 from integrations.connectors.base import Applied
 from integrations.deliver import deliver, deliver_many
 from integrations.errors import (
@@ -29,9 +29,11 @@ from tests.factories import (
     BookingEventFactory,
     ConnectionFactory,
     DeliveryFactory,
+    InboundWebhookFactory,
     InviteeFactory,
     RuleFactory,
 )
+from tests.integrations.bodies import envelope, invitee
 from tests.integrations.scripted import ScriptedConnector
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgres]
@@ -167,6 +169,84 @@ def test_who_acknowledges_failures_and_who_retries_them_take_them_in_one_order()
         other.result()
 
     assert done == [2]
+
+
+def test_who_pauses_a_rule_takes_it_before_the_delivery_as_who_looks_at_the_clock_does():
+    here = ConnectionFactory.create(provider="scripted")
+    rule = RuleFactory.create(connection=here, action="write")
+    delivery = DeliveryFactory.create(
+        rule=rule, connection=here, action="write", options=rule.options
+    )
+    ScriptedConnector.plays(DeadTargetError("gone"))
+
+    def send():
+        try:
+            return deliver(delivery.pk, clock=timezone.now)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        with transaction.atomic():
+            list(Rule.objects.select_for_update(of=("self",), no_key=True))
+            other = pool.submit(send)
+            while not (other.done() or somebody_waits()):
+                time.sleep(0.01)
+            holds.lock(Delivery.objects.all())
+        assert other.result() == "waiting"
+
+    assert Rule.objects.get().paused_at is not None
+
+
+def test_who_deletes_a_rule_takes_it_before_its_deliveries_as_who_looks_at_the_clock_does():
+    rule = RuleFactory.create()
+    DeliveryFactory.create(rule=rule, connection=rule.connection)
+
+    def delete():
+        try:
+            rule.delete()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        with transaction.atomic():
+            list(Rule.objects.select_for_update(of=("self",), no_key=True))
+            other = pool.submit(delete)
+            while not (other.done() or somebody_waits()):
+                time.sleep(0.01)
+            holds.lock(Delivery.objects.all())
+        other.result()
+
+    assert Delivery.objects.get().rule is None
+
+
+def test_a_webhook_is_processed_although_a_rule_is_deleted_meanwhile():
+    stays = RuleFactory.create(kinds=["booked", "canceled"])
+    gone = RuleFactory.create(kinds=["canceled"], connection=stays.connection)
+    InboundWebhookFactory.create(state="received", payload=envelope("invitee.created", invitee()))
+    inbox.process_next(now=timezone.now())
+    later = invitee(status="canceled", updated_at="2026-11-02T10:00:00.000000Z")
+    webhook = InboundWebhookFactory.create(
+        state="received", payload=envelope("invitee.canceled", later)
+    )
+
+    def process():
+        try:
+            return inbox.process_next(now=timezone.now())
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        with transaction.atomic():
+            holds.lock(Delivery.objects.all())
+            other = pool.submit(process)
+            while not (other.done() or somebody_waits()):
+                time.sleep(0.01)
+            gone.delete()
+        other.result()
+
+    webhook.refresh_from_db()
+    assert (webhook.state, webhook.error) == ("processed", "")
+    assert list(Delivery.objects.values_list("rule", flat=True)) == [stays.pk] * 2
 
 
 def somebody_waits() -> bool:
