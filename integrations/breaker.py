@@ -117,5 +117,5 @@ def _let_waiting_go(connection: Connection, *, now: datetime) -> None:
     """Make due what waits after a failure, or for the provider; what waits on purpose goes on doing so."""
     waiting = Delivery.objects.filter(connection=connection, state=Delivery.State.WAITING)
     late = waiting.filter(not_before__gt=now).exclude(held_until__gt=now)
-    holds.lock(late.only("pk"))
-    late.update(not_before=now)
+    for rows in holds.locked(late):
+        rows.update(not_before=now)

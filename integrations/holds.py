@@ -6,7 +6,7 @@ delivery that is waited for, or with the rule's pause; an attempt is never made 
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,6 +18,9 @@ from integrations.connectors.base import connector_class
 from integrations.models import Delivery, Rule
 
 State = Delivery.State
+
+#: Deliveries that one statement names.
+_AT_ONCE = 1000
 
 
 def held(*, now: datetime) -> Q:
@@ -37,6 +40,16 @@ def lock(deliveries: QuerySet[Delivery]) -> list[Delivery]:
     Whoever changes several takes them in this order: no two then wait for each other for ever.
     """
     return list(deliveries.select_for_update(of=("self",)).order_by("id"))
+
+
+def locked(deliveries: QuerySet[Delivery]) -> Iterator[QuerySet[Delivery]]:
+    """Lock deliveries as `lock` does, and yield them to be changed, so many at once; in a transaction.
+
+    What another plans or lets wait meanwhile is not among them. Changed as well, it would be taken out of that order.
+    """
+    pks = [row.pk for row in lock(deliveries.only("pk"))]
+    for first in range(0, len(pks), _AT_ONCE):
+        yield Delivery.objects.filter(pk__in=pks[first : first + _AT_ONCE])
 
 
 def hold(deliveries: Sequence[Delivery], *, now: datetime) -> None:

@@ -390,8 +390,13 @@ def retry(
     again what went through, for what it was decided from has changed.
     """
     ended = [State.FAILED, State.SKIPPED, *([State.DELIVERED] if also_delivered else [])]
+    count = sum(_retry(rows, ended, now=now, by=by) for rows in holds.locked(deliveries))
+    logger.info("Deliveries retried: count=%s", count)
+    return count
+
+
+def _retry(deliveries: QuerySet[Delivery], ended: list[State], *, now: datetime, by: str) -> int:
     again = deliveries.filter(state__in=ended)
-    holds.lock(deliveries.only("pk"))
     for rule in Rule.objects.filter(pk__in=again.values("rule")):
         again.filter(rule=rule).update(
             action=rule.action, options=rule.options, connection=rule.connection_id
@@ -402,9 +407,7 @@ def retry(
         **holds.at_once(now),
     )  # fmt: skip
     later = Q(not_before__gt=now) | Q(held_until__gt=now)
-    hurried = deliveries.filter(later, state=State.WAITING).update(**holds.at_once(now))
-    logger.info("Deliveries retried: count=%s", count + hurried)
-    return count + hurried
+    return count + deliveries.filter(later, state=State.WAITING).update(**holds.at_once(now))
 
 
 @transaction.atomic
@@ -414,8 +417,10 @@ def acknowledge(deliveries: QuerySet[Delivery], *, by: str, now: datetime, reaso
     Only what failed, and was not acknowledged before, can be. A retry forgets it. `reason` says why nothing is done.
     """
     failed = deliveries.filter(state=State.FAILED, acknowledged_at=None)
-    holds.lock(failed.only("pk"))
-    count = failed.update(acknowledged_at=now, acknowledged_by=by, acknowledged_reason=reason)
+    count = sum(
+        rows.update(acknowledged_at=now, acknowledged_by=by, acknowledged_reason=reason)
+        for rows in holds.locked(failed)
+    )
     logger.info("Deliveries acknowledged: count=%s", count)
     return count
 

@@ -96,5 +96,5 @@ def _locked() -> QuerySet[Rule]:
 def _as_now(rule: Rule, deliveries: QuerySet[Delivery]) -> None:
     said = {name: getattr(rule, name) for name in _SAID}
     waiting = deliveries.filter(state=Delivery.State.WAITING)
-    holds.lock(waiting.only("pk"))
-    waiting.update(**said)
+    for rows in holds.locked(waiting):
+        rows.update(**said)
