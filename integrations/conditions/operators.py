@@ -2,6 +2,7 @@
 
 import enum
 import math
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -50,8 +51,8 @@ class Operator:
 
 
 def folded(text: str) -> str:
-    """Return a text without what people see no difference in: case, and how wide the blanks are."""
-    return " ".join(text.split()).casefold()
+    """Return a text without what people see no difference in: case, how wide blanks are, and how an accent is encoded."""
+    return " ".join(unicodedata.normalize("NFC", text).split()).casefold()
 
 
 def comparable(kind: Type, value: object) -> Any:

@@ -49,6 +49,7 @@ NINE = datetime(2027, 1, 31, 9, 0, tzinfo=UTC)
         ("text", "does not contain", "sick", ["ill", ""], ["is Sick today"]),
         ("text", "starts with", "No ", ["no time"], ["a no"]),
         ("text", "ends with", "STRASSE", ["in der Straße"], ["Straße 5"]),
+        ("text", "is", "Jose\u0301", ["Jos\u00e9", "JOSE\u0301"], ["Jose"]),
         ("text", "is one of", ["a", "B "], ["A", "b"], ["c", ""]),
         ("text", "is none of", ["a", "b"], ["c", ""], ["A"]),
         ("text", "is empty", None, ["", "  ", None], ["x"]),
