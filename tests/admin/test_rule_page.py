@@ -141,6 +141,7 @@ def test_a_moment_at_which_another_rule_acted_instead_is_told_once(operator, rul
     reasons = {"booked late: “Second” acted instead": other, "booked late: sent at once": rule, "booked late: sent": None}  # fmt: skip
     for reason, by in reasons.items():
         event = BookingEventFactory.create(kind="starting")
+        assert event.chain
         ClockEntry.objects.create(
             rule=rule, chain=event.chain, kind="starting", anchor_at=NOW, due_at=NOW, state="fired", created_at=NOW,
             reason=reason, event=event,

@@ -107,6 +107,7 @@ def test_a_simulation_goes_on_in_another_worker_and_writes_nothing(machine):
     operation = bulk.start(
         bulk.KINDS["simulate"], choice, label="Simulate", by="ann", now=timezone.now(), options=options
     ).operation  # fmt: skip
+    assert operation
     machine.until_faults_are_used()
 
     machine.kill("worker")
