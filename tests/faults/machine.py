@@ -192,9 +192,10 @@ class Machine:
 
     def until_settled(self, meetings: int) -> None:
         """Wait until so many meetings were booked, and nothing is left to do for any."""
-        self.until(lambda: self._is_settled(meetings), f"{meetings} meetings are settled")
+        self.until(lambda: self.is_settled(meetings), f"{meetings} meetings are settled")
 
-    def _is_settled(self, meetings: int) -> bool:
+    def is_settled(self, meetings: int) -> bool:
+        """Tell whether so many meetings were booked, and nothing is left to do for any."""
         return (
             BookingEvent.objects.filter(kind="booked").count() >= meetings
             and not InboundWebhook.objects.filter(state=State.RECEIVED).exists()

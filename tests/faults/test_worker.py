@@ -1,6 +1,9 @@
 """Workers killed while they send and while they read, and workers that are told to go."""
 
+from datetime import timedelta
+
 import pytest
+from django.utils import timezone
 
 from integrations.models import Connection, Delivery, DeliveryAttempt, InboundWebhook
 from tests.faults.machine import assert_nothing_lost_and_nothing_twice
@@ -86,8 +89,16 @@ def test_a_worker_killed_twice_in_the_middle_of_the_inbox(machine):
         machine.kill("worker")
     machine.start("worker")
 
-    machine.until_settled(25)
+    # Killed while it logged in, a worker keeps the others from it for half a minute.
+    machine.until(lambda: hurried() or machine.is_settled(25), "25 are settled", seconds=90)
     assert_nothing_lost_and_nothing_twice(machine, 25)
+
+
+def hurried():
+    """Let the minutes pass that what was lost twice waits: too long for a test."""
+    now = timezone.now()
+    late = Delivery.objects.filter(state="waiting", not_before__gt=now + timedelta(minutes=1))
+    late.update(not_before=now)
 
 
 def test_a_worker_told_to_stop_finishes_what_it_sends(machine):
