@@ -67,6 +67,7 @@ def _machine(tmp_path: Path, environment: dict[str, str], settings: Any) -> Iter
             leave_out("a broker of the tests' own", str(error))
         settings.CALSYNC_PUBLIC_URL = machine.web_url
         settings.CALENDLY_API_URL = machine.environment["CALENDLY_API_URL"]
+        settings.SALESFORCE_LOGIN_URL = machine.environment["SALESFORCE_LOGIN_URL"]
         machine.connect()
         yield machine
     finally:

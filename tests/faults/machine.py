@@ -19,6 +19,7 @@ from django.db import OperationalError, connection
 from django.utils import timezone
 
 from bookings.models import BookingEvent, RefetchRequest
+from integrations.deliver import check_connection
 from integrations.demo.accounts import connect_everything
 from integrations.embedded import HOST, Child, EmbeddedBroker, ProcessGroup, free_port
 from integrations.models import Connection, Delivery, InboundWebhook, Rule, WebhookSubscription
@@ -82,6 +83,8 @@ class Machine:
         connect_everything(sandbox_url=self.server.url, mail_port=self.server.mail_port)
         Rule.objects.exclude(connection__provider__in=["salesforce", "slack"]).delete()
         Rule.objects.update(waits_for=None)  # what breaks one must not be seen to hold up the other
+        # Logged in: who is killed while it logs in keeps the others from it for longer than a lease lasts here.
+        check_connection(self.connection("salesforce"), now=timezone.now())
 
     def start(self, *names: str) -> None:
         """Start web, worker or beat; return when the web process listens and the worker is ready."""
