@@ -89,8 +89,7 @@ def test_a_worker_killed_twice_in_the_middle_of_the_inbox(machine):
         machine.kill("worker")
     machine.start("worker")
 
-    # Killed while it logged in, a worker keeps the others from it for half a minute.
-    machine.until(lambda: hurried() or machine.is_settled(25), "25 are settled", seconds=90)
+    machine.until(lambda: hurried() or machine.is_settled(25), "25 meetings are settled")
     assert_nothing_lost_and_nothing_twice(machine, 25)
 
 
